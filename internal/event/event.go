@@ -1,0 +1,68 @@
+// Package event holds the stable names that weir's log lines carry in their
+// "event" field. Alerts and scripts are written against them: a name is never
+// reused for something else, and a new meaning gets a new name.
+package event
+
+// Field is the key under which a log line carries its event name.
+const Field = "event"
+
+// Names of what both ends say about themselves.
+const (
+	Started       = "started"
+	Stopped       = "stopped"
+	ConfigRefused = "config-refused"
+	BufferClamped = "buffer-clamped"
+	Progress      = "progress"
+	Failed        = "failed"
+)
+
+// Names of what the sender says.
+const (
+	SnapshotStarted = "snapshot-started"
+	SnapshotSent    = "snapshot-sent"
+	SnapshotFailed  = "snapshot-failed"
+	FileChanged     = "file-changed"
+	FileVanished    = "file-vanished"
+	FileUnreadable  = "file-unreadable"
+	FileSkipped     = "file-skipped"
+	SessionStarted  = "session-started"
+	SendError       = "send-error"
+	RateMissed      = "rate-missed"
+	OffloadOff      = "offload-off"
+	PushAccepted    = "push-accepted"
+	PushRefused     = "push-refused"
+)
+
+// Names of what the receiver says about the link.
+const (
+	SessionOpen     = "session-open"
+	SessionClose    = "session-close"
+	AnnounceRefused = "announce-refused"
+	FrameDropped    = "frame-dropped"
+	FramesLost      = "frames-lost"
+	KernelDropped   = "kernel-dropped"
+	BlockHealed     = "block-healed"
+	BlockLost       = "block-lost"
+	RecordRefused   = "record-refused"
+	MemoryFull      = "memory-full"
+	LinkSilent      = "link-silent"
+	LinkBack        = "link-back"
+	ClockSkew       = "clock-skew"
+	LinkReport      = "link-report"
+)
+
+// Names of what the receiver says about the vault.
+const (
+	SnapshotWhole   = "snapshot-whole"
+	SnapshotPartial = "snapshot-partial"
+	SnapshotUnseen  = "snapshot-unseen"
+	FilePartial     = "file-partial"
+	ObjectDamaged   = "object-damaged"
+	ObjectRefused   = "object-refused"
+	ManifestRefused = "manifest-refused"
+	ManifestBroken  = "manifest-chain-broken"
+	DiskFull        = "disk-full"
+	DiskRoom        = "disk-room"
+	DiskError       = "disk-error"
+	VaultRecovered  = "vault-recovered"
+)

@@ -1,0 +1,76 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Entry describes one event for the reader of a log.
+type Entry struct {
+	Name    string // the value of the "event" field
+	Level   string // the level at which it is logged: "debug", "info", "warn" or "error"
+	Meaning string // one line: what happened, and what the line's fields say
+}
+
+// Table lists every event, in the order in which the README shows them.
+var Table = []Entry{
+	{Started, "info", "the program runs; fields name its version, addresses and limits"},
+	{Stopped, "info", "the program ends in good order; fields say why and give the totals"},
+	{ConfigRefused, "error", "the configuration is wrong; the line names file, key and what to write instead"},
+	{BufferClamped, "warn", "the kernel granted a smaller socket buffer than asked for; the line names the sysctl to set"},
+	{Progress, "info", "work goes on: bytes done, rate, time left"},
+	{Failed, "error", "the command ends with an error"},
+
+	{SnapshotStarted, "info", "the sender begins to read a source"},
+	{SnapshotSent, "info", "the last frame of a snapshot has left; sent, which is not stored"},
+	{SnapshotFailed, "error", "a snapshot could not be finished; what was read is sent, no manifest follows"},
+	{FileChanged, "warn", "a file changed while it was read; its content in this snapshot is not good"},
+	{FileVanished, "warn", "a file was there when the tree was read and gone when its turn came"},
+	{FileUnreadable, "warn", "a file or directory could not be read; the reason is in the line"},
+	{FileSkipped, "info", "a FIFO, socket or device is left out"},
+	{SessionStarted, "info", "the sender opened a session: new key, counter, geometry"},
+	{SendError, "error", "the kernel refused to send frames; they count as lost"},
+	{RateMissed, "warn", "the host could not keep the configured rate"},
+	{OffloadOff, "warn", "segmentation offload failed and is off from here on; slower, still correct"},
+	{PushAccepted, "info", "the running service took over the work of a push"},
+	{PushRefused, "warn", "the running service refused a push; the reason is in the line"},
+
+	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},
+	{SessionClose, "info", "a session ended: frames received, lost, repeated, and bytes"},
+	{AnnounceRefused, "warn", "an announce was refused: unknown sender, bad signature, other key, old counter or too many a second"},
+	{FrameDropped, "warn", "datagrams that are no frames of an open session were dropped; fields count them by reason"},
+	{FramesLost, "warn", "frames are missing from the sequence; fields give how many and the longest run"},
+	{KernelDropped, "warn", "the socket's buffer ran over on this host; a larger buffer or a lower rate helps"},
+	{BlockHealed, "debug", "parity restored the lost symbols of a block"},
+	{BlockLost, "warn", "a block lost more than its parity could restore; the ranges in it are missing"},
+	{RecordRefused, "error", "a block held a record that breaks the specification; the rest of the block was kept out"},
+	{MemoryFull, "warn", "blocks were given up early because the memory limit was reached"},
+	{LinkSilent, "warn", "nothing valid came from a sender for the time given"},
+	{LinkBack, "info", "a sender that was silent is heard again"},
+	{ClockSkew, "warn", "the sender's clock differs from the receiver's by the time given"},
+	{LinkReport, "info", "totals of the link since the last report: frames, loss, healed, drops by place"},
+
+	{SnapshotWhole, "info", "a restore point is published: every file is there with its SHA-256, on stable storage"},
+	{SnapshotPartial, "warn", "the link is quiet and a snapshot is not whole; fields give missing files and bytes"},
+	{SnapshotUnseen, "warn", "a heartbeat names a snapshot of which nothing has arrived"},
+	{FilePartial, "warn", "a file of a snapshot that is not whole, and the ranges that it lacks"},
+	{ObjectDamaged, "error", "all bytes of an object are there and its SHA-256 is wrong; it counts as missing"},
+	{ObjectRefused, "warn", "the sender wants an object to be what it cannot be: two sizes, two hashes, over a limit"},
+	{ManifestRefused, "error", "a manifest is malformed, unsigned or signed by another key; its snapshot is not published"},
+	{ManifestBroken, "warn", "a manifest does not name the hash of the one before it"},
+	{DiskFull, "error", "free space fell under min_free, or a write found no space; new data is not stored"},
+	{DiskRoom, "info", "there is space again; new data is stored"},
+	{DiskError, "error", "a write, sync or rename failed; the object counts as missing"},
+	{VaultRecovered, "info", "work of an earlier run was found at start and taken up"},
+}
+
+// Markdown returns Table as a Markdown table, the form in which the README
+// quotes it.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| event | level | meaning |\n| --- | --- | --- |\n")
+	for _, e := range Table {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", e.Name, e.Level, e.Meaning)
+	}
+	return b.String()
+}
