@@ -75,6 +75,8 @@ func (k kind) decode(text string) ([]byte, error) {
 	text = strings.Join(strings.FieldsFunc(text, unicode.IsSpace), "")
 	found, ok := kindOf(text)
 	switch {
+	case !ok && strings.Contains(text, "-secret-1-"):
+		return nil, ErrSecret // a whole key file, its comments before the key
 	case !ok:
 		return nil, fmt.Errorf("%w: %s begins with %q", ErrNotKey, k.what, k.prefix)
 	case found.secret && !k.secret:

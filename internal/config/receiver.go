@@ -1,0 +1,152 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+
+	"weir/internal/keys"
+)
+
+// Limits and defaults of the receiver's configuration.
+const (
+	ReceiverMemory Size = 512 << 20
+	DefaultMinFree Size = 1 << 30
+	DefaultBuffer  Size = 64 << 20
+	MinBuffer      Size = 64 << 10
+	MaxBuffer      Size = 1 << 30 // SO_RCVBUFFORCE takes an int and the kernel doubles it
+	MaxSenders          = 1024
+)
+
+// Receiver is the configuration of weir-recv. Paths in it are absolute when it
+// comes from LoadReceiver.
+type Receiver struct {
+	File      string // where it was read
+	Vault     string
+	Listen    netip.AddrPort
+	Keys      []string // paths of secret keys; the first is the one to hand out
+	State     string
+	Memory    Size
+	MinFree   Space
+	Buffer    Size
+	Offload   bool
+	LogLevel  string
+	LogFormat string
+	Senders   []TrustedSender
+}
+
+// TrustedSender is one [[sender]]: a name and the public key it signs with.
+type TrustedSender struct {
+	Name string
+	Key  string // text, for keys.ParseSender
+}
+
+// NewReceiver returns a configuration of defaults for a file at path: key and
+// state lie beside it and bear its name.
+func NewReceiver(path string) Receiver {
+	stem := stemOf(path)
+	return Receiver{
+		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
+		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, Buffer: DefaultBuffer,
+		Offload: true, LogLevel: "info", LogFormat: "auto",
+	}
+}
+
+// LoadReceiver reads and checks a receiver's configuration. What is wrong with
+// its content is returned as Problems, all of it at once.
+func LoadReceiver(path string) (Receiver, error) {
+	data, err := readFile(path, "weir-recv")
+	if err != nil {
+		return Receiver{}, err
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return Receiver{}, fmt.Errorf("finding the configuration: %w", err)
+	}
+	return ParseReceiver(path, data)
+}
+
+// ParseReceiver checks data as the content of a configuration file at path,
+// which should be absolute.
+func ParseReceiver(path string, data []byte) (Receiver, error) {
+	doc, top := newDocument(path, data)
+	c := NewReceiver(path)
+	if len(doc.problems) > 0 {
+		return c, doc.err()
+	}
+	c.read(top)
+	c.Vault, c.State = doc.resolve(c.Vault), doc.resolve(c.State)
+	for i, key := range c.Keys {
+		c.Keys[i] = doc.resolve(key)
+	}
+	return c, doc.err()
+}
+
+func (c *Receiver) read(t *table) {
+	t.str("vault", &c.Vault)
+	readAddress(t, "listen", &c.Listen)
+	t.list("key", &c.Keys)
+	t.path("state", &c.State)
+	t.text("memory", &c.Memory)
+	t.text("min_free", &c.MinFree)
+	t.text("buffer", &c.Buffer)
+	t.flag("offload", &c.Offload)
+	readLog(t, &c.LogLevel, &c.LogFormat)
+	for _, element := range t.tables("sender") {
+		c.Senders = append(c.Senders, readTrusted(element))
+	}
+	t.end()
+	t.need("vault", "listen")
+	c.checkValues(t)
+	c.checkSenders(t)
+}
+
+func (c *Receiver) checkValues(t *table) {
+	if _, ok := t.values["vault"]; ok && c.Vault == "" {
+		t.problem("vault", "it is empty, write the directory of the vault")
+	}
+	if len(c.Keys) == 0 {
+		t.problem("key", "it is empty, write the path of a key or leave the line out")
+	}
+	for _, key := range c.Keys {
+		if key == "" {
+			t.problem("key", "an empty path is no key")
+		}
+	}
+	within(t, "memory", c.Memory, MinMemory, MaxMemory)
+	within(t, "buffer", c.Buffer, MinBuffer, MaxBuffer)
+}
+
+func readTrusted(t *table) TrustedSender {
+	var s TrustedSender
+	t.label("name", &s.Name)
+	t.str("key", &s.Key)
+	t.end()
+	t.need("name", "key")
+	if _, ok := t.values["key"].(string); !ok {
+		return s
+	}
+	if _, err := keys.ParseSender(s.Key); err != nil {
+		t.problem("key", "%v; write the line that `weir-send init` printed", err)
+	}
+	return s
+}
+
+// checkSenders holds names and keys to one of each: the link tells senders
+// apart by key, the vault by name.
+func (c *Receiver) checkSenders(t *table) {
+	if len(c.Senders) > MaxSenders {
+		t.problem("sender", "there are %d, at most %d can be", len(c.Senders), MaxSenders)
+	}
+	names, owners := map[string]bool{}, map[string]string{}
+	for i, s := range c.Senders {
+		element := &table{doc: t.doc, name: "sender", index: i}
+		if s.Name != "" && names[s.Name] {
+			element.problem("name", "there is another sender %q, give each a name of its own", s.Name)
+		}
+		if owner, ok := owners[s.Key]; ok && s.Key != "" {
+			element.problem("key", "it is also the key of %q, each sender has a key of its own", owner)
+		}
+		names[s.Name], owners[s.Key] = true, s.Name
+	}
+}

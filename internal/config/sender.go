@@ -1,0 +1,227 @@
+// Package config reads, checks and writes the configuration of both ends:
+// TOML, read strictly. An unknown key, a bad unit or values that cannot hold
+// together are errors that name file, line, key and what to write instead.
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"weir/internal/keys"
+	"weir/protocol"
+)
+
+// Where the configuration is looked for when nobody says otherwise.
+const (
+	SenderPath   = "/etc/weir/sender.toml"
+	ReceiverPath = "/etc/weir/receiver.toml"
+)
+
+// Limits and defaults of the sender's configuration.
+const (
+	MinRate          Rate     = 64e3
+	MaxRate          Rate     = 100e9
+	MinOverhead      Percent  = 1
+	MaxOverhead      Percent  = 100
+	DefaultOverhead  Percent  = 10
+	DefaultBurst              = Duration(25 * time.Millisecond)
+	MinBurst                  = Duration(10 * time.Microsecond)
+	MinMTU                    = 1500 // an announce needs it
+	MaxMTU                    = 9000
+	DefaultHeartbeat          = Duration(10 * time.Second)
+	MinHeartbeat              = Duration(100 * time.Millisecond)
+	MaxHeartbeat              = Duration(time.Hour)
+	DefaultEvery              = Duration(24 * time.Hour)
+	MinEvery                  = Duration(time.Second)
+	MaxSources                = protocol.MaxHeartbeatSources
+	SenderMemory     Size     = 256 << 20
+	MinMemory        Size     = 64 << 20
+	MaxMemory        Size     = 1 << 40
+)
+
+// Sender is the configuration of weir-send. Paths in it are absolute when it
+// comes from LoadSender.
+type Sender struct {
+	File     string // where it was read
+	Name     string
+	To       netip.AddrPort
+	Receiver string // text of the receiver's public key, for keys.ParseReceiver
+	Rate     Rate
+	Overhead Percent
+	Burst    Duration
+	MTU      int
+	// Geometry has K, M and Depth only where the expert keys fix them,
+	// otherwise they are 0 and follow from Rate, Overhead and Burst. Symbol is
+	// always set.
+	Geometry  protocol.Geometry
+	Memory    Size
+	Key       string // path of the secret key
+	State     string
+	Socket    string
+	Heartbeat Duration
+	Offload   bool
+	LogLevel  string
+	LogFormat string
+	Sources   []Source
+}
+
+// Source is one [[source]]: what run takes a snapshot of, and how often.
+type Source struct {
+	Name    string
+	Path    []string
+	Exclude []string // doublestar globs, relative to the root of the snapshot
+	Every   Duration
+}
+
+// NewSender returns a configuration of defaults for a file at path: key,
+// state and socket lie beside it and bear its name.
+func NewSender(path string) Sender {
+	stem := stemOf(path)
+	return Sender{
+		File: path, Overhead: DefaultOverhead, Burst: DefaultBurst, MTU: MinMTU, Memory: SenderMemory,
+		Key: stem + ".key", State: stem + ".state", Socket: stem + ".sock",
+		Heartbeat: DefaultHeartbeat, Offload: true, LogLevel: "info", LogFormat: "auto",
+	}
+}
+
+func stemOf(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+}
+
+// LoadSender reads and checks a sender's configuration. What is wrong with its
+// content is returned as Problems, all of it at once.
+func LoadSender(path string) (Sender, error) {
+	data, err := readFile(path, "weir-send")
+	if err != nil {
+		return Sender{}, err
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return Sender{}, fmt.Errorf("finding the configuration: %w", err)
+	}
+	return ParseSender(path, data)
+}
+
+// ParseSender checks data as the content of a configuration file at path,
+// which should be absolute.
+func ParseSender(path string, data []byte) (Sender, error) {
+	doc, top := newDocument(path, data)
+	c := NewSender(path)
+	if len(doc.problems) > 0 {
+		return c, doc.err()
+	}
+	c.read(top)
+	if len(doc.problems) == 0 { // relations make no sense between bad values
+		c.checkRelations(top)
+	}
+	c.Key, c.State, c.Socket = doc.resolve(c.Key), doc.resolve(c.State), doc.resolve(c.Socket)
+	return c, doc.err()
+}
+
+func (c *Sender) read(t *table) {
+	t.label("name", &c.Name)
+	readAddress(t, "to", &c.To)
+	t.str("receiver", &c.Receiver)
+	t.text("rate", &c.Rate)
+	t.text("overhead", &c.Overhead)
+	t.text("burst", &c.Burst)
+	t.integer("mtu", &c.MTU)
+	t.text("memory", &c.Memory)
+	t.path("key", &c.Key)
+	t.path("state", &c.State)
+	t.path("socket", &c.Socket)
+	t.text("heartbeat", &c.Heartbeat)
+	t.flag("offload", &c.Offload)
+	readLog(t, &c.LogLevel, &c.LogFormat)
+	c.readGeometry(t)
+	for _, element := range t.tables("source") {
+		c.Sources = append(c.Sources, readSource(element))
+	}
+	t.end()
+	t.need("name", "to", "receiver", "rate")
+	c.checkValues(t)
+	c.checkSources(t)
+}
+
+func (c *Sender) checkValues(t *table) {
+	if c.Receiver != "" {
+		if _, err := keys.ParseReceiver(c.Receiver); err != nil {
+			t.problem("receiver", "%v; write the line that `weir-recv init` printed", err)
+		}
+	}
+	if c.To.IsValid() && c.To.Addr().IsUnspecified() {
+		t.problem("to", "%s is no address to send to, write the receiver's, like %q", c.To, "10.77.0.2:4600")
+	}
+	if c.MTU < MinMTU || c.MTU > MaxMTU {
+		t.problem("mtu", "%d is out of range, write 1500, or 9000 where the whole link carries jumbo frames", c.MTU)
+	}
+	if _, ok := t.values["rate"]; ok {
+		within(t, "rate", c.Rate, MinRate, MaxRate)
+	}
+	within(t, "overhead", c.Overhead, MinOverhead, MaxOverhead)
+	within(t, "memory", c.Memory, MinMemory, MaxMemory)
+	within(t, "heartbeat", c.Heartbeat, MinHeartbeat, MaxHeartbeat)
+	if c.Burst < MinBurst {
+		t.problem("burst", "%v is too short, write at least %q", c.Burst, MinBurst)
+	}
+}
+
+func readSource(t *table) Source {
+	s := Source{Every: DefaultEvery}
+	t.label("name", &s.Name)
+	t.list("path", &s.Path)
+	t.list("exclude", &s.Exclude)
+	t.text("every", &s.Every)
+	t.end()
+	t.need("name", "path")
+	if s.Every < MinEvery {
+		t.problem("every", "%v is too often, write at least %q", s.Every, MinEvery)
+	}
+	for _, glob := range s.Exclude {
+		if !doublestar.ValidatePattern(glob) {
+			t.problem("exclude", "%q is no valid pattern, write it like %q", glob, "**/*.tmp")
+		}
+	}
+	checkPaths(t, &s)
+	return s
+}
+
+// checkPaths makes the paths absolute and refuses two that would stand under
+// the same name at the root of the snapshot.
+func checkPaths(t *table, s *Source) {
+	if _, ok := t.values["path"]; ok && len(s.Path) == 0 {
+		t.problem("path", "it is empty, write the directory or the file to send")
+	}
+	bases := map[string]string{}
+	for i, p := range s.Path {
+		if p == "" || strings.ContainsRune(p, 0) {
+			t.problem("path", "%q is no path", p)
+			continue
+		}
+		p = filepath.Clean(t.doc.resolve(p))
+		s.Path[i] = p
+		if other, ok := bases[filepath.Base(p)]; ok {
+			t.problem("path", "%s and %s have the same last name and would lie over each other, make two sources of them", other, p)
+		}
+		bases[filepath.Base(p)] = p
+	}
+}
+
+func (c *Sender) checkSources(t *table) {
+	if len(c.Sources) > MaxSources {
+		t.problem("source", "there are %d, at most %d can be", len(c.Sources), MaxSources)
+	}
+	seen := map[string]bool{}
+	for i, s := range c.Sources {
+		if s.Name != "" && seen[s.Name] {
+			element := &table{doc: t.doc, name: "source", index: i}
+			element.problem("name", "there is another source %q, give each a name of its own", s.Name)
+		}
+		seen[s.Name] = true
+	}
+}

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"weir/internal/keys"
+	"weir/protocol"
+)
+
+// A setting is one key of a template: what changing it does, and its value.
+type setting struct {
+	key, value string
+	comment    string // lines of at most 98 bytes
+	off        bool   // written as a comment
+}
+
+func render(head string, settings []setting, tail string) []byte {
+	var b strings.Builder
+	comment(&b, head)
+	for _, s := range settings {
+		b.WriteByte('\n')
+		comment(&b, s.comment)
+		if s.off {
+			b.WriteString("# ")
+		}
+		fmt.Fprintf(&b, "%s = %s\n", s.key, s.value)
+	}
+	b.WriteByte('\n')
+	comment(&b, tail)
+	return []byte(b.String())
+}
+
+func comment(b *strings.Builder, text string) {
+	for _, line := range strings.Split(text, "\n") {
+		b.WriteString(strings.TrimRight("# "+line, " ") + "\n")
+	}
+}
+
+// quote writes a TOML basic string, whose escapes are not those of Go.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < 0x20 || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+func quoteList(list []string) string {
+	if len(list) == 1 {
+		return quote(list[0])
+	}
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+const senderHead = `Configuration of weir-send (TOML). Relative paths start at the directory of this file.
+A changed value counts from the next start of the program.`
+
+const senderTail = `What ` + "`weir-send run`" + ` takes snapshots of: one table a source.
+  name     its name in the vault; a new name begins a new line of restore points
+  path     a directory, a file, or a list of them; one directory is the root of the snapshot itself
+  exclude  patterns of paths below the root that are left out; ** crosses directories
+  every    how often a snapshot is taken; only new and changed files are sent again
+
+[[source]]
+name = "etc"
+path = "/etc"
+exclude = ["**/*.swp", "ssl/private/**"]
+every = "1h"`
+
+func (c *Sender) settings() []setting {
+	return []setting{
+		{key: "name", value: quote(c.Name), comment: "This host's name in the vault, where restore points lie under NAME/SOURCE. The receiver trusts this\nhost's key under the same name: change both together."},
+		{key: "to", value: quote(c.To.String()), comment: "Address and UDP port of the receiver, as in its `listen`. Nothing ever comes back from there."},
+		{key: "receiver", value: quote(c.Receiver), comment: "Public key of the receiver, as `weir-recv init` printed it. Only the holder of its secret key can read\nwhat is sent; with another key here that receiver drops everything."},
+		{key: "rate", value: quote(c.Rate.String()), comment: "Bits a second on the wire, Ethernet and IP included: kbit, Mbit or Gbit. The receiver cannot slow the\nsender down, so stay below what the link and the vault's disks sustain; more than that is lost."},
+		{key: "overhead", value: quote(c.Overhead.String()), comment: "Parity added to the data. More heals more loss and costs the same share of the rate: 10% heals about\n1 % random loss without a second pass."},
+		{key: "burst", value: quote(c.Burst.String()), comment: "The longest outage that parity alone bridges. A longer one needs larger blocks, so more memory on both\nsides: rate x burst x (1 + 1 / overhead) for each block."},
+		{key: "mtu", value: strconv.Itoa(c.MTU), comment: "Largest IP packet that the whole link carries. 9000 costs less CPU; where one hop carries less,\neverything is lost."},
+		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for the blocks under way. `burst` is refused where two blocks do not fit; the receiver's\n`memory` should be twice this."},
+		{key: "heartbeat", value: quote(c.Heartbeat.String()), comment: "How often an idle sender says that it is alive and which snapshots it made. A shorter time lets the\nreceiver notice a dead link sooner."},
+		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let kernel and network card cut frames out of large buffers (UDP GSO). Write false where a driver\ngarbles them; it costs CPU."},
+		{key: "key", value: quote(c.Key), comment: "File of this host's secret key, mode 0600. Another key needs a new `weir-recv trust`."},
+		{key: "state", value: quote(c.State), comment: "Database of what was sent already. Without it the next snapshots send everything again."},
+		{key: "socket", value: quote(c.Socket), comment: "Socket through which `weir-send push` hands its work to a running `weir-send run`."},
+		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
+		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
+		{key: "k", value: "200", off: true, comment: "For experts: k data and m parity shards of `depth` symbols each, instead of overhead and burst, which\nthen must not be given. k + m is at most 256; outages of m x depth frames are bridged."},
+		{key: "m", value: "20", off: true, comment: "Parity shards; see k."},
+		{key: "depth", value: "96", off: true, comment: "Symbols of a shard; see k."},
+		{key: "symbol", value: strconv.Itoa(c.maxSymbol()), off: true, comment: fmt.Sprintf("For experts: bytes of data in a frame, a multiple of %d; without it, the largest that the MTU allows.", protocol.SymbolAlign)},
+	}
+}
+
+const receiverHead = `Configuration of weir-recv (TOML). Relative paths start at the directory of this file.
+A changed value counts from the next start of the program.`
+
+const receiverTail = `Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below:
+  name  directory of the vault in which its restore points lie
+  key   its public key, as ` + "`weir-send init`" + ` printed it; without the table all that it sends is dropped`
+
+func (c *Receiver) settings() []setting {
+	return []setting{
+		{key: "vault", value: quote(c.Vault), comment: "Directory of the vault. Another directory begins an empty vault; the old one stays as it is."},
+		{key: "listen", value: quote(c.Listen.String()), comment: "Address and UDP port on which frames are received: the address of the interface at the one-way link."},
+		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for all blocks that are being put together, of all senders. With less, blocks are given up\nsooner under loss; a sender whose blocks do not fit is refused."},
+		{key: "min_free", value: quote(c.MinFree.String()), comment: "Disk space kept free, as a size or a share of the file system (\"5%\"). Below it new data is not stored;\nnothing stored is deleted to make room."},
+		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
+		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let the kernel merge frames before handing them over (UDP GRO). Write false where a driver garbles\nthem; it costs CPU."},
+		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken,\nso that senders can move to a new key one by one."},
+		{key: "state", value: quote(c.State), comment: "What must outlive a restart: the highest session of each sender. Without it recorded old frames\ncould be played in again once."},
+		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
+		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
+	}
+}
+
+// Render returns the text of a commented configuration file, without sources.
+// Relative paths stay as they are.
+func (c *Sender) Render() []byte { return render(senderHead, c.settings(), senderTail) }
+
+// Render returns the text of a commented configuration file, without senders.
+// Relative paths stay as they are.
+func (c *Receiver) Render() []byte { return render(receiverHead, c.settings(), receiverTail) }
+
+var errNotText = errors.New("the path is not valid UTF-8, which TOML needs: choose another")
+
+// WriteSender writes c.File, which must not exist (keys.ErrExists), after
+// checking its content as LoadSender does.
+func WriteSender(c Sender) error {
+	text := c.Render()
+	if _, err := ParseSender(c.File, text); err != nil {
+		return err
+	}
+	return writeNew(c.File, text)
+}
+
+// WriteReceiver writes c.File, which must not exist (keys.ErrExists), after
+// checking its content as LoadReceiver does.
+func WriteReceiver(c Receiver) error {
+	text := c.Render()
+	if _, err := ParseReceiver(c.File, text); err != nil {
+		return err
+	}
+	return writeNew(c.File, text)
+}
+
+func writeNew(path string, text []byte) error {
+	if !utf8.Valid(text) {
+		return fmt.Errorf("writing the configuration %s: %w", path, errNotText)
+	}
+	if err := keys.WriteNew(path, text, keys.FileMode); err != nil {
+		return fmt.Errorf("writing the configuration %s: %w", path, err)
+	}
+	return nil
+}
