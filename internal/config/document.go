@@ -38,7 +38,7 @@ type table struct {
 func readFile(path, program string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration %s: make one with `%s init`, or name another with --config", path, program)
+		return nil, missing(path, program)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -52,6 +52,10 @@ func readFile(path, program string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the configuration %s: it is larger than %d bytes", path, maxFile)
 	}
 	return data, nil
+}
+
+func missing(path, program string) error {
+	return fmt.Errorf("there is no configuration %s: make one with `%s init`, or name another with --config", path, program)
 }
 
 // newDocument parses TOML. Where that fails, the table is empty and the

@@ -2,7 +2,9 @@ package config
 
 import "fmt"
 
-func checkName(s string) error {
+// CheckName returns an error that says how a name of a sender or source is
+// written, unless s is one.
+func CheckName(s string) error {
 	ok := len(s) >= 1 && len(s) <= 64 && s != "weir"
 	for i := range len(s) {
 		c := s[i]

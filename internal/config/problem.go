@@ -48,3 +48,17 @@ func (p Problems) Error() string {
 
 // Is reports whether target is ErrInvalid.
 func (p Problems) Is(target error) bool { return target == ErrInvalid }
+
+// FlagError turns problems of a file that is about to be written into errors
+// about the flags that its values came from.
+func FlagError(err error) error {
+	var problems Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	flags := make([]error, len(problems))
+	for i, p := range problems {
+		flags[i] = fmt.Errorf("--%s: %s", strings.ReplaceAll(p.Key, "_", "-"), p.Text)
+	}
+	return errors.Join(flags...)
+}

@@ -126,9 +126,12 @@ func readTrusted(t *table) TrustedSender {
 	if _, ok := t.values["key"].(string); !ok {
 		return s
 	}
-	if _, err := keys.ParseSender(s.Key); err != nil {
+	pub, err := keys.ParseSender(s.Key)
+	if err != nil {
 		t.problem("key", "%v; write the line that `weir-send init` printed", err)
+		return s
 	}
+	s.Key = keys.SenderText(pub) // one key, one text: they are compared
 	return s
 }
 

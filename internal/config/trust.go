@@ -23,18 +23,19 @@ var (
 // file is replaced atomically and keeps its mode and owner.
 func AddSender(path string, s TrustedSender) (added bool, err error) {
 	// Through a symbolic link, or the rename would replace the link.
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, os.ErrNotExist) {
-		real = path // readFile has the words for it
-	} else if err != nil {
+		return false, missing(path, "weir-recv")
+	}
+	if err != nil {
 		return false, fmt.Errorf("finding the configuration: %w", err)
 	}
-	unlock, err := lockDir(filepath.Dir(real))
+	unlock, err := lockDir(filepath.Dir(target))
 	if err != nil {
 		return false, fmt.Errorf("locking the directory of %s: %w", path, err)
 	}
 	defer unlock()
-	data, err := readFile(real, "weir-recv")
+	data, err := readFile(target, "weir-recv")
 	if err != nil {
 		return false, err
 	}
@@ -49,7 +50,7 @@ func AddSender(path string, s TrustedSender) (added bool, err error) {
 	if _, err := ParseReceiver(path, data); err != nil {
 		return false, fmt.Errorf("adding a sender would break the file: %w", err)
 	}
-	if err := replaceFile(real, data); err != nil {
+	if err := replaceFile(target, data); err != nil {
 		return false, fmt.Errorf("writing the configuration %s: %w", path, err)
 	}
 	return true, nil

@@ -19,7 +19,7 @@ func (t *table) label(key string, into *string) {
 	if _, ok := t.values[key].(string); !ok {
 		return
 	}
-	if err := checkName(*into); err != nil {
+	if err := CheckName(*into); err != nil {
 		t.problem(key, "%v", err)
 	}
 }

@@ -1,0 +1,44 @@
+package main
+
+// Words for the people who type the commands.
+const (
+	rootShort = "Receive snapshots from a one-way link into a vault"
+	rootLong  = `weir-recv listens at the receiving end of a one-way link and stores what arrives
+in a vault, as plain files. It never sends anything.
+
+Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 something is damaged
+or not whole.`
+	configFlag = "configuration file"
+
+	initShort = "Make this host's key, configuration and vault"
+	initLong  = `init makes the key to which senders encrypt, a commented configuration and the
+directory of the vault. It prints the public key alone on stdout; what to do
+next on stderr. A key or configuration that exists is never overwritten.`
+	initExample = `  weir-recv init --vault /srv/vault --listen 10.77.0.2:4600 > receiver.pub`
+	vaultFlag   = "directory of the vault"
+	listenFlag  = "address and port to listen on"
+
+	// Path of the configuration, listen address, fingerprint.
+	initDone = `Wrote %[1]s.
+This receiver's public key stands above; fingerprint %[3]s.
+Next, carry it to the production host, as a file or by hand, and type there:
+    weir-send init --name NAME --to %[2]s --receiver @FILE --rate 900Mbit
+`
+	keptKey   = "The key %s was there already and is kept.\n"
+	keyShort  = "Print this host's public key"
+	keyLong   = "key prints the public key alone on stdout, and its fingerprint on stderr."
+	keyDone   = "Fingerprint %s.\n"
+	confThere = "%s exists already and is not overwritten: edit it, or name another place with --config"
+
+	trustUse   = "trust NAME KEY|@FILE"
+	trustShort = "Listen to a sender"
+	trustLong  = `trust adds a sender to the configuration: its name, which becomes a directory of
+the vault, and its public key as weir-send init printed it (or @FILE, @- for
+stdin). The rest of the file stays as it is.`
+	trustExample = `  weir-recv trust prod weir-send-1-...`
+	// Name, fingerprint, path of the configuration.
+	trustDone = `Sender %q is trusted, fingerprint %s, in %s.
+A running weir-recv takes it up when it starts again.
+`
+	trustKnown = "Sender %q is trusted already, fingerprint %s, in %s. Nothing changed.\n"
+)
