@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // What can be wrong with a key file.
@@ -89,7 +91,8 @@ func LoadSender(path string) (ed25519.PrivateKey, error) {
 }
 
 func load(path string, k kind) ([]byte, error) {
-	f, err := os.Open(path)
+	// Without O_NONBLOCK opening a FIFO would wait for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ var (
 )
 
 // MaxText bounds the text of a key, in bytes, before anything is decoded. The
-// longest form, the receiver's public key, has 1638.
+// longest form, the receiver's public key, has 1639.
 const MaxText = 8 << 10
 
 const checksumSize = 4
