@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -63,7 +64,9 @@ func missing(path, program string) error {
 func newDocument(path string, data []byte) (*document, *table) {
 	d := &document{path: path, data: data}
 	values := map[string]any{}
-	if _, err := toml.Decode(string(data), &values); err != nil {
+	if !utf8.Valid(data) {
+		d.problems = Problems{{File: path, Line: invalidLine(data), Text: "it holds bytes that are not UTF-8, which TOML needs"}}
+	} else if _, err := toml.Decode(string(data), &values); err != nil {
 		problem := Problem{File: path, Text: err.Error()}
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
@@ -120,20 +123,23 @@ func (t *table) need(keys ...string) {
 	}
 }
 
-// text reads a string into one of the types with a text form of their own.
-func (t *table) text(key string, into encoding.TextUnmarshaler) {
+// text reads a string into one of the types with a text form of their own. It
+// reports whether there was one and it was good.
+func (t *table) text(key string, into encoding.TextUnmarshaler) bool {
 	v, ok := t.take(key)
 	if !ok {
-		return
+		return false
 	}
 	s, ok := v.(string)
 	if !ok {
 		t.problem(key, "%v is no string, write it in quotes and with its unit", v)
-		return
+		return false
 	}
 	if err := into.UnmarshalText([]byte(s)); err != nil {
 		t.problem(key, "%v", err)
+		return false
 	}
+	return true
 }
 
 func (t *table) str(key string, into *string) {

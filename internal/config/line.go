@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // line finds the line on which a key stands, counted from 1, for error
 // messages; 0 where the key is written in a form that this simple look does
@@ -26,6 +29,22 @@ func (d *document) line(tableName string, index int, key string) int {
 		}
 	}
 	return head
+}
+
+// invalidLine returns the first line that is not UTF-8.
+func invalidLine(data []byte) int {
+	line := 1
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		data = data[n:]
+	}
+	return line
 }
 
 // tableHead returns the name in "[name]" or "[[name]]".

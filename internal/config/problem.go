@@ -58,7 +58,10 @@ func FlagError(err error) error {
 	}
 	flags := make([]error, len(problems))
 	for i, p := range problems {
-		flags[i] = fmt.Errorf("--%s: %s", strings.ReplaceAll(p.Key, "_", "-"), p.Text)
+		flags[i] = errors.New(p.Text)
+		if p.Key != "" {
+			flags[i] = fmt.Errorf("--%s: %s", strings.ReplaceAll(p.Key, "_", "-"), p.Text)
+		}
 	}
 	return errors.Join(flags...)
 }

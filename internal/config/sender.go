@@ -24,24 +24,24 @@ const (
 
 // Limits and defaults of the sender's configuration.
 const (
-	MinRate          Rate     = 64e3
-	MaxRate          Rate     = 100e9
-	MinOverhead      Percent  = 1
-	MaxOverhead      Percent  = 100
-	DefaultOverhead  Percent  = 10
-	DefaultBurst              = Duration(25 * time.Millisecond)
-	MinBurst                  = Duration(10 * time.Microsecond)
-	MinMTU                    = 1500 // an announce needs it
-	MaxMTU                    = 9000
-	DefaultHeartbeat          = Duration(10 * time.Second)
-	MinHeartbeat              = Duration(100 * time.Millisecond)
-	MaxHeartbeat              = Duration(time.Hour)
-	DefaultEvery              = Duration(24 * time.Hour)
-	MinEvery                  = Duration(time.Second)
-	MaxSources                = protocol.MaxHeartbeatSources
-	SenderMemory     Size     = 256 << 20
-	MinMemory        Size     = 64 << 20
-	MaxMemory        Size     = 1 << 40
+	MinRate          Rate    = 64e3
+	MaxRate          Rate    = 100e9
+	MinOverhead      Percent = 1
+	MaxOverhead      Percent = 100
+	DefaultOverhead  Percent = 10
+	DefaultBurst             = Duration(25 * time.Millisecond)
+	MinBurst                 = Duration(10 * time.Microsecond)
+	MinMTU                   = 1500 // an announce needs it
+	MaxMTU                   = 9000
+	DefaultHeartbeat         = Duration(10 * time.Second)
+	MinHeartbeat             = Duration(100 * time.Millisecond)
+	MaxHeartbeat             = Duration(time.Hour)
+	DefaultEvery             = Duration(24 * time.Hour)
+	MinEvery                 = Duration(time.Second)
+	MaxSources               = protocol.MaxHeartbeatSources
+	SenderMemory     Size    = 256 << 20
+	MinMemory        Size    = 64 << 20
+	MaxMemory        Size    = 1 << 40
 )
 
 // Sender is the configuration of weir-send. Paths in it are absolute when it
@@ -127,7 +127,9 @@ func (c *Sender) read(t *table) {
 	t.label("name", &c.Name)
 	readAddress(t, "to", &c.To)
 	t.str("receiver", &c.Receiver)
-	t.text("rate", &c.Rate)
+	if t.text("rate", &c.Rate) {
+		within(t, "rate", c.Rate, MinRate, MaxRate)
+	}
 	t.text("overhead", &c.Overhead)
 	t.text("burst", &c.Burst)
 	t.integer("mtu", &c.MTU)
@@ -159,9 +161,6 @@ func (c *Sender) checkValues(t *table) {
 	}
 	if c.MTU < MinMTU || c.MTU > MaxMTU {
 		t.problem("mtu", "%d is out of range, write 1500, or 9000 where the whole link carries jumbo frames", c.MTU)
-	}
-	if _, ok := t.values["rate"]; ok {
-		within(t, "rate", c.Rate, MinRate, MaxRate)
 	}
 	within(t, "overhead", c.Overhead, MinOverhead, MaxOverhead)
 	within(t, "memory", c.Memory, MinMemory, MaxMemory)

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"weir/internal/keys"
 	"weir/protocol"
@@ -40,19 +38,19 @@ func comment(b *strings.Builder, text string) {
 	}
 }
 
-// quote writes a TOML basic string, whose escapes are not those of Go.
+// quote writes a TOML basic string, whose escapes are not those of Go. Bytes
+// that are not UTF-8 stay as they are, for the parser to refuse.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < 0x20 || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.Write([]byte{'\\', c})
+		case c < 0x20 || c == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, c)
 		default:
-			b.WriteRune(r)
+			b.WriteByte(c)
 		}
 	}
 	b.WriteByte('"')
@@ -139,8 +137,6 @@ func (c *Sender) Render() []byte { return render(senderHead, c.settings(), sende
 // Relative paths stay as they are.
 func (c *Receiver) Render() []byte { return render(receiverHead, c.settings(), receiverTail) }
 
-var errNotText = errors.New("the path is not valid UTF-8, which TOML needs: choose another")
-
 // WriteSender writes c.File, which must not exist (keys.ErrExists), after
 // checking its content as LoadSender does.
 func WriteSender(c Sender) error {
@@ -162,9 +158,6 @@ func WriteReceiver(c Receiver) error {
 }
 
 func writeNew(path string, text []byte) error {
-	if !utf8.Valid(text) {
-		return fmt.Errorf("writing the configuration %s: %w", path, errNotText)
-	}
 	if err := keys.WriteNew(path, text, keys.FileMode); err != nil {
 		return fmt.Errorf("writing the configuration %s: %w", path, err)
 	}

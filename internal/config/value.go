@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-
 )
 
 // The levels and formats of the log, as the configuration names them.
