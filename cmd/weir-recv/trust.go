@@ -8,6 +8,7 @@ import (
 	"weir/internal/config"
 	"weir/internal/exit"
 	"weir/internal/keys"
+	"weir/internal/names"
 )
 
 func trustCommand(path *string) *cobra.Command {
@@ -19,7 +20,7 @@ func trustCommand(path *string) *cobra.Command {
 }
 
 func trust(cmd *cobra.Command, path, name, arg string) error {
-	if err := config.CheckName(name); err != nil {
+	if err := names.Check(name); err != nil {
 		return exit.With(exit.Usage, err)
 	}
 	text, err := keys.ReadText(arg, cmd.InOrStdin())

@@ -67,14 +67,24 @@ func newDocument(path string, data []byte) (*document, *table) {
 	if !utf8.Valid(data) {
 		d.problems = Problems{{File: path, Line: invalidLine(data), Text: "it holds bytes that are not UTF-8, which TOML needs"}}
 	} else if _, err := toml.Decode(string(data), &values); err != nil {
-		problem := Problem{File: path, Text: err.Error()}
-		var syntax toml.ParseError
-		if errors.As(err, &syntax) {
-			problem.Line, problem.Key, problem.Text = syntax.Position.Line, syntax.LastKey, syntax.Message
-		}
-		d.problems = append(d.problems, problem)
+		d.problems = Problems{d.syntax(err)}
 	}
 	return d, &table{doc: d, values: values}
+}
+
+// syntax words an error of the TOML library. By far the most usual slip is an
+// amount without quotes, which the library has no words for.
+func (d *document) syntax(err error) Problem {
+	const hint = "; text, and amounts with a unit, stand in quotes"
+	var syntax toml.ParseError
+	if !errors.As(err, &syntax) {
+		return Problem{File: d.path, Text: err.Error() + hint}
+	}
+	line, key := syntax.Position.Line, syntax.LastKey
+	if lines := strings.Split(string(d.data), "\n"); key == "" && line >= 1 && line <= len(lines) {
+		key = keyOf(strings.TrimSpace(lines[line-1]))
+	}
+	return Problem{File: d.path, Line: line, Key: key, Text: syntax.Message + hint}
 }
 
 func (d *document) err() error {

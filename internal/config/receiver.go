@@ -141,15 +141,15 @@ func (c *Receiver) checkSenders(t *table) {
 	if len(c.Senders) > MaxSenders {
 		t.problem("sender", "there are %d, at most %d can be", len(c.Senders), MaxSenders)
 	}
-	names, owners := map[string]bool{}, map[string]string{}
+	taken, owners := map[string]bool{}, map[string]string{}
 	for i, s := range c.Senders {
 		element := &table{doc: t.doc, name: "sender", index: i}
-		if s.Name != "" && names[s.Name] {
+		if s.Name != "" && taken[s.Name] {
 			element.problem("name", "there is another sender %q, give each a name of its own", s.Name)
 		}
 		if owner, ok := owners[s.Key]; ok && s.Key != "" {
 			element.problem("key", "it is also the key of %q, each sender has a key of its own", owner)
 		}
-		names[s.Name], owners[s.Key] = true, s.Name
+		taken[s.Name], owners[s.Key] = true, s.Name
 	}
 }

@@ -130,7 +130,7 @@ func TestSenderRefusals(t *testing.T) {
 		{"rate missing", map[string]string{"rate": ""}, "rate", "missing"},
 		{"name missing", map[string]string{"name": ""}, "name", "missing"},
 		{"name with a slash", map[string]string{"name": `"a/b"`}, "name", "a-z"},
-		{"name of ours", map[string]string{"name": `"weir"`}, "name", "a-z"},
+		{"name of ours", map[string]string{"name": `"weir"`}, "name", "vault's own"},
 		{"host name", map[string]string{"to": `"vault:4600"`}, "to", "no host names"},
 		{"no port", map[string]string{"to": `"10.0.0.2"`}, "to", "no address with a port"},
 		{"port zero", map[string]string{"to": `"10.0.0.2:0"`}, "to", "no address with a port"},

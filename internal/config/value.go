@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+
+	"weir/internal/names"
 )
 
 // The levels and formats of the log, as the configuration names them.
@@ -18,7 +20,7 @@ func (t *table) label(key string, into *string) {
 	if _, ok := t.values[key].(string); !ok {
 		return
 	}
-	if err := CheckName(*into); err != nil {
+	if err := names.Check(*into); err != nil {
 		t.problem(key, "%v", err)
 	}
 }

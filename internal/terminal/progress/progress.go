@@ -89,37 +89,56 @@ func (p *Progress) drawLoop(quit <-chan struct{}) {
 // A bar renders into its line only; the screen decides when it is drawn.
 type bar struct {
 	*progressbar.ProgressBar
+	what  string
+	width int
 	total int64
 }
 
 func newBar(screen *terminal.Screen, what string) *bar {
-	width := min(max(screen.Width()-besides-len(what), minWidth), maxWidth)
-	return &bar{ProgressBar: progressbar.NewOptions64(-1,
+	b := &bar{what: what, width: min(max(screen.Width()-besides-len(what), minWidth), maxWidth)}
+	b.begin(-1)
+	return b
+}
+
+func (b *bar) begin(total int64) {
+	b.ProgressBar = progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(io.Discard),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(width),
+		progressbar.OptionSetDescription(b.what),
+		progressbar.OptionSetWidth(b.width),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionUseIECUnits(true),
-		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own
-	)}
+	)
 }
 
 // line renders the bar. The last byte is held back: the library takes a bar
 // that reached its end for finished, and a total that grows would not revive it.
 func (b *bar) line(done, total int64) string {
-	if total > 0 && total != b.total {
-		b.ChangeMax64(total)
-		b.total = total
-	}
+	b.setTotal(total)
 	if b.total > 0 {
 		done = max(min(done, b.total-1), 0)
 	}
+	// What the library refuses, it does not draw: the last line stays.
 	b.Set64(done)
 	b.RenderBlank()
-	return strings.Trim(b.String(), "\r\n")
+	return strings.TrimSpace(b.String())
+}
+
+// setTotal begins anew where the length becomes known: the library counts
+// another way without one.
+func (b *bar) setTotal(total int64) {
+	switch {
+	case total <= 0 || total == b.total:
+		return
+	case b.total == 0:
+		b.begin(total)
+	default:
+		b.ChangeMax64(total)
+	}
+	b.total = total
 }
 
 func (p *Progress) logLoop(quit <-chan struct{}) {
