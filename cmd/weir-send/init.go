@@ -62,7 +62,7 @@ func initialise(cmd *cobra.Command, path string, c config.Sender) error {
 		return fmt.Errorf(confThere, path)
 	}
 	if c.Receiver, err = receiverKey(cmd, c.Receiver); err != nil {
-		return exit.With(exit.Usage, fmt.Errorf("--receiver: %w", err))
+		return fmt.Errorf("--receiver: %w", err)
 	}
 	if _, err := config.ParseSender(path, c.Render()); err != nil {
 		return exit.With(exit.Usage, config.FlagError(err))
@@ -87,7 +87,7 @@ func receiverKey(cmd *cobra.Command, arg string) (string, error) {
 	}
 	pub, err := keys.ParseReceiver(text)
 	if err != nil {
-		return "", err
+		return "", exit.With(exit.Usage, err)
 	}
 	return keys.ReceiverText(pub), nil
 }
