@@ -111,7 +111,7 @@ func (e *Entry) check() error {
 	if e.Mode > 0o7777 {
 		return e.bad("mode %o", e.Mode)
 	}
-	if !utf8.ValidString(e.User+e.Group+e.Problem) || len(e.User) > MaxOwner || len(e.Group) > MaxOwner || len(e.Problem) > MaxProblem {
+	if !plain(e.User, MaxOwner) || !plain(e.Group, MaxOwner) || !plain(e.Problem, MaxProblem) {
 		return e.bad("user, group or problem is too long or not UTF-8")
 	}
 	if err := e.checkXattrs(); err != nil {
@@ -128,6 +128,10 @@ func (e *Entry) check() error {
 		return e.checkHardlink()
 	}
 	return e.bad("unknown kind %.20q", e.Kind)
+}
+
+func plain(s string, limit int) bool {
+	return len(s) <= limit && utf8.ValidString(s)
 }
 
 func (e *Entry) bad(format string, args ...any) error {
