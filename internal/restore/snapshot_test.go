@@ -154,3 +154,11 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// descriptors counts what this process has open.
+func descriptors(t testing.TB) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(fds)
+}
