@@ -1,0 +1,174 @@
+package receiver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/internal/event"
+	"weir/protocol"
+)
+
+// Verifying an announce costs about 150 us, so there is a budget for it. A good
+// sender needs one an hour.
+const (
+	announceRate  = 10 // new announces verified a second, on average
+	announceBurst = 20
+)
+
+// Why an announce is refused, in words for the operator.
+var (
+	errUnknownSender = errors.New("its sender is not trusted here; if it should be, run `weir-recv trust NAME KEY` and start weir-recv again")
+	errSignature     = errors.New("its signature is wrong: it was forged, or damaged on the way")
+	errOtherReceiver = errors.New("it is sealed to another receiver's key; give the sender the key that `weir-recv key` prints")
+	errCounter       = errors.New("its session counter is not above the last one: it is a replay, or the sender's state was lost and its clock runs behind")
+	errLarge         = errors.New("its blocks need more memory than there is; raise memory, or lower burst or overhead on the sender")
+)
+
+// announceBudget is a token bucket for verifications.
+type announceBudget struct {
+	tokens float64
+	at     time.Time
+}
+
+func (b *announceBudget) refill(now time.Time) {
+	if b.at.IsZero() {
+		b.tokens = announceBurst
+	} else if d := now.Sub(b.at); d > 0 {
+		b.tokens = min(announceBurst, b.tokens+announceRate*d.Seconds())
+	}
+	b.at = now
+}
+
+func (b *announceBudget) take() bool {
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// refusedRing remembers the latest refused announces, so that their
+// repetitions cost a comparison and are not logged again.
+type refusedRing struct {
+	frames [8][]byte
+	next   int
+}
+
+func (r *refusedRing) has(frame []byte) bool {
+	for _, f := range r.frames {
+		if bytes.Equal(f, frame) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *refusedRing) add(frame []byte) {
+	r.frames[r.next] = append(r.frames[r.next][:0], frame...)
+	r.next = (r.next + 1) % len(r.frames)
+}
+
+// announce opens a session, if the frame is a good announce of a new one.
+// Repetitions of a known one are most of what comes.
+func (r *Receiver) announce(frame []byte, id protocol.SessionID) {
+	if s := r.find(id); s != nil {
+		if !bytes.Equal(s.announce, frame) {
+			r.drops.count(DropAnnounce)
+		}
+		return
+	}
+	a, err := protocol.ParseAnnounce(frame)
+	if err != nil {
+		r.drops.count(DropMalformed)
+		return
+	}
+	if r.refused.has(frame) || !r.budget.take() {
+		r.drops.count(DropAnnounce)
+		return
+	}
+	s, err := r.verify(a, frame, 0)
+	if err == nil && s.params.Counter <= s.sender.counter {
+		err = errCounter
+	}
+	if err != nil {
+		r.drops.count(DropAnnounce)
+		r.refused.add(frame)
+		r.cfg.Log.Warn().Str(event.Field, event.AnnounceRefused).Stringer("key", a.Key).Err(err).Msg("announce refused")
+		return
+	}
+	r.begin(s)
+}
+
+// verify checks who made the announce before it spends the dearer
+// decapsulation on it.
+func (r *Receiver) verify(a protocol.Announce, frame []byte, floor uint64) (*session, error) {
+	snd := r.senders[a.Key]
+	if snd == nil {
+		return nil, errUnknownSender
+	}
+	if !a.Verify(snd.key) {
+		return nil, errSignature
+	}
+	p, opener, err := protocol.Params{}, (*protocol.Opener)(nil), protocol.ErrAuth
+	for _, key := range r.cfg.Keys {
+		if p, opener, err = a.Open(key); err == nil {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, protocol.ErrAuth):
+		return nil, errOtherReceiver
+	case err != nil:
+		return nil, err
+	case p.Sender != snd.name:
+		return nil, fmt.Errorf("it says to be from %q, but its key is trusted as %q: use one name on both hosts", p.Sender, snd.name)
+	case int64(p.BlockBytes())*2 > r.cfg.Memory:
+		return nil, errLarge
+	}
+	return newSession(snd, a.Session, p, opener, frame, floor), nil
+}
+
+// begin makes a session live and retires the oldest of its sender.
+func (r *Receiver) begin(s *session) {
+	s.sender.counter = max(s.sender.counter, s.params.Counter)
+	r.retire(s.sender)
+	r.sessions = append(r.sessions, s)
+	r.last = s
+	g := s.params.Geometry
+	r.cfg.Log.Info().Str(event.Field, event.SessionOpen).Str("sender", s.sender.name).Stringer("session", s.id).
+		Uint64("counter", s.params.Counter).Uint64("rate", s.params.Rate).Int("k", g.K).Int("m", g.M).
+		Int("depth", g.Depth).Int("symbol", g.Symbol).Msg("session opened")
+	r.persist(true)
+}
+
+// retire closes sessions of the sender until there is room for one more.
+func (r *Receiver) retire(snd *sender) {
+	var own []*session
+	for _, s := range r.sessions {
+		if s.sender == snd {
+			own = append(own, s)
+		}
+	}
+	for ; len(own) >= maxSessions; own = own[1:] {
+		r.end(own[0])
+	}
+}
+
+func (r *Receiver) end(old *session) {
+	for len(old.blocks) > 0 {
+		r.closeBlock(old, old.blocks[0])
+	}
+	old.link.decideAll()
+	r.reportLoss()
+	for i, s := range r.sessions {
+		if s == old {
+			r.sessions = append(r.sessions[:i], r.sessions[i+1:]...)
+			break
+		}
+	}
+	r.last = nil
+	r.cfg.Log.Info().Str(event.Field, event.SessionClose).Str("sender", old.sender.name).
+		Stringer("session", old.id).Msg("session closed")
+}

@@ -1,0 +1,140 @@
+package receiver
+
+import (
+	"github.com/rs/zerolog"
+
+	"weir/internal/event"
+	"weir/protocol"
+)
+
+// delivery walks the records of one block and hands them to the sink. A block
+// that stays damaged is walked too, as far as the headers of its records are
+// there: the runs of bytes that came are worth keeping.
+type delivery struct {
+	sink    Sink
+	log     zerolog.Logger
+	sender  string
+	block   *block
+	context protocol.Context
+	data    bool // something other than a heartbeat was there
+	refused int
+}
+
+// run delivers everything there is and reports whether there was data.
+func (d *delivery) run() bool {
+	b := d.block
+	for off := 0; off < b.length; {
+		room := b.held(off, protocol.RecordHeaderSize)
+		kind, n, err := protocol.ParseRecordHeader(b.arena[off:][:room])
+		if err != nil || n > b.length-off-protocol.RecordHeaderSize {
+			if room == protocol.RecordHeaderSize && kind != 0 {
+				d.refuse(kind, protocol.ErrRecord)
+			}
+			break
+		}
+		off += protocol.RecordHeaderSize
+		if !d.record(kind, off, n) {
+			break
+		}
+		off += n
+	}
+	return d.data
+}
+
+// record delivers one record whose body is n bytes at off. It returns false
+// when nothing that follows can be used.
+func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
+	whole := d.block.held(off, n) == n
+	body := d.block.arena[off:][:n]
+	if d.context.Number == 0 && kind != protocol.RecordContext && kind != protocol.RecordHeartbeat {
+		if whole {
+			d.refuse(kind, protocol.ErrRecord) // no context before it
+		}
+		return false
+	}
+	var err error
+	switch {
+	case kind == protocol.RecordData:
+		err = d.ranges(off, n)
+	case !whole: // of the others every byte matters
+	case kind == protocol.RecordContext:
+		if d.context, err = protocol.ParseContext(body); err != nil {
+			d.refuse(kind, err)
+			return false
+		}
+		d.data = true
+		err = d.sink.Touch(d.sender, d.context)
+	case kind == protocol.RecordEnd:
+		err = d.end(body)
+	case kind == protocol.RecordManifest:
+		err = d.manifest(body)
+	case kind == protocol.RecordHeartbeat:
+		err = d.heartbeat(body)
+	}
+	if err != nil {
+		d.refuse(kind, err)
+	}
+	return true
+}
+
+// ranges delivers the runs of bytes of a Data record that are there.
+func (d *delivery) ranges(off, n int) error {
+	b := d.block
+	head := protocol.DataHeaderSize - protocol.RecordHeaderSize
+	if n <= head {
+		return protocol.ErrRecord
+	}
+	if b.held(off, head) < head {
+		return nil // where the bytes belong is lost
+	}
+	rec, err := protocol.ParseData(b.arena[off:][:n])
+	if err != nil {
+		return err
+	}
+	start := off + head
+	for at := start; at < off+n; {
+		if run := b.held(at, off+n-at); run > 0 {
+			pos := rec.Offset + uint64(at-start)
+			if werr := d.sink.WriteRange(d.sender, d.context, rec.Object, pos, b.arena[at:][:run]); werr != nil {
+				err = werr
+			}
+			at += run
+			continue
+		}
+		at += b.lost(at, off+n-at)
+	}
+	return err
+}
+
+func (d *delivery) end(body []byte) error {
+	e, err := protocol.ParseEnd(body)
+	if err != nil {
+		return err
+	}
+	return d.sink.EndObject(d.sender, d.context, e)
+}
+
+func (d *delivery) manifest(body []byte) error {
+	m, err := protocol.ParseManifest(body)
+	if err != nil {
+		return err
+	}
+	return d.sink.CloseSnapshot(d.sender, d.context, m)
+}
+
+func (d *delivery) heartbeat(body []byte) error {
+	hb, err := protocol.ParseHeartbeat(body)
+	if err != nil {
+		return err
+	}
+	return d.sink.Heartbeat(d.sender, hb)
+}
+
+// refuse logs a record that could not be used, the first of a block only.
+func (d *delivery) refuse(kind protocol.RecordKind, err error) {
+	if d.refused++; d.refused > 1 {
+		return
+	}
+	d.log.Warn().Str(event.Field, event.RecordRefused).Str("sender", d.sender).Str("source", d.context.Source).
+		Uint64("number", d.context.Number).Uint64("block", d.block.number).Uint8("kind", uint8(kind)).Err(err).Msg("record refused")
+}

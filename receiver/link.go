@@ -1,0 +1,143 @@
+package receiver
+
+import (
+	"math/bits"
+
+	"weir/internal/event"
+)
+
+const (
+	linkWindow = 8192 // sequences whose fate may still be open; a power of two
+	// linkReorder is how far behind the newest a sequence is given up as lost.
+	linkReorder = 1024
+	burstBins   = 32
+)
+
+// link counts what the link did to the frames of a session. A sequence is
+// decided, lost or not, when it is linkReorder behind the newest, or when the
+// link goes quiet.
+type link struct {
+	window  [linkWindow / 64]uint64
+	newest  uint64
+	decided uint64 // all up to here are decided
+	run     uint64 // lost ones without a gap up to decided
+	Link
+	reported  Link
+	recent    uint64 // longest burst since the last report
+	persisted uint64 // newest, as of the last saved state
+}
+
+// Link is what a link did to the frames of a session.
+type Link struct {
+	Received  uint64            // frames, each once
+	Lost      uint64            // frames
+	Longest   uint64            // frames lost in a row, at most
+	Reordered uint64            // frames that came after a later one
+	Distance  uint64            // sequences that one came late by, at most
+	Late      uint64            // frames that came twice, or too late to count
+	Bursts    [burstBins]uint64 // bursts by length: bin i counts those of 2^i to 2^(i+1)-1
+}
+
+func (l *link) bit(seq uint64) (word *uint64, mask uint64) {
+	i := seq % linkWindow
+	return &l.window[i/64], 1 << (i % 64)
+}
+
+// hint marks the sequence of a frame whose tag was not verified because its
+// symbol is not needed. It must not move the window far: it may be forged.
+func (l *link) hint(seq uint64) {
+	if seq <= l.newest+linkReorder {
+		l.mark(seq)
+	}
+}
+
+// mark counts the frame with this sequence as received.
+func (l *link) mark(seq uint64) {
+	switch {
+	case l.newest == 0 && seq-l.decided > linkReorder:
+		l.decided = seq - 1 // joined a session that is under way
+	case seq <= l.decided:
+		l.Late++
+		return
+	}
+	if word, mask := l.bit(seq); seq <= l.newest && *word&mask != 0 {
+		l.Late++
+		return
+	}
+	if seq < l.newest {
+		l.Reordered++
+		l.Distance = max(l.Distance, l.newest-seq)
+	} else {
+		if seq-l.decided > linkReorder {
+			l.decide(seq - linkReorder)
+		}
+		l.newest = seq
+	}
+	word, mask := l.bit(seq)
+	*word |= mask
+	l.Received++
+}
+
+// decide settles the fate of all sequences up to the given one.
+func (l *link) decide(upTo uint64) {
+	if gap := l.newest + 1; upTo > gap && gap > l.decided { // nothing after newest has come
+		l.decide(gap - 1)
+		l.lose(upTo - l.decided)
+		l.decided = upTo
+		return
+	}
+	for l.decided < upTo {
+		l.decided++
+		word, mask := l.bit(l.decided)
+		if *word&mask == 0 {
+			l.lose(1)
+			continue
+		}
+		*word &^= mask
+		l.endRun()
+	}
+}
+
+func (l *link) decideAll() {
+	l.decide(l.newest)
+	l.endRun()
+}
+
+func (l *link) lose(n uint64) {
+	l.Lost += n
+	l.run += n
+	l.Longest, l.recent = max(l.Longest, l.run), max(l.recent, l.run)
+}
+
+func (l *link) endRun() {
+	if l.run > 0 {
+		l.Bursts[min(bits.Len64(l.run)-1, burstBins-1)]++
+		l.run = 0
+	}
+}
+
+// reportLoss logs what each session lost since the last time.
+func (r *Receiver) reportLoss() {
+	for _, s := range r.sessions {
+		l := &s.link
+		if len(s.blocks) == 0 {
+			l.decideAll() // the link is quiet, nothing is on its way
+		}
+		if lost := l.Lost - l.reported.Lost; lost > 0 {
+			r.cfg.Log.Warn().Str(event.Field, event.FramesLost).Str("sender", s.sender.name).Uint64("frames", lost).
+				Uint64("received", l.Received-l.reported.Received).Uint64("longest", l.recent).
+				Uint64("total", l.Lost).Msg("frames lost on the link")
+		}
+		l.reported, l.recent = l.Link, 0
+	}
+}
+
+// Links returns what the links of the live sessions did, by sender. It belongs
+// to the thread that calls Tick.
+func (r *Receiver) Links() map[string]Link {
+	all := map[string]Link{}
+	for _, s := range r.sessions {
+		all[s.sender.name] = s.link.Link
+	}
+	return all
+}

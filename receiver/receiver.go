@@ -1,0 +1,305 @@
+// Package receiver turns the frames of a one-way link back into records: it
+// opens sessions, fills blocks, rebuilds what was lost, and hands ranges of
+// objects to a Sink. It knows no socket and no disk.
+//
+// One thread calls Datagram and Tick; it never waits, and what it does for one
+// frame allocates nothing. A worker goroutine rebuilds and delivers the closed
+// blocks. Between the two stands the memory budget: where the Sink is slower
+// than the link, new blocks are refused and counted, never queued without
+// bound.
+//
+// Every byte from the link is hostile until its tag has been verified, and its
+// content is so after that too, as the sender may be in an attacker's hands.
+package receiver
+
+import (
+	"crypto/ed25519"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"weir/protocol"
+)
+
+// Sink takes what arrived. Its methods are called from one goroutine. What they
+// return is logged; the receiver goes on.
+type Sink interface {
+	// Touch tells that something of a snapshot came.
+	Touch(sender string, c protocol.Context) error
+	// WriteRange takes bytes of an object; p is only valid during the call.
+	WriteRange(sender string, c protocol.Context, id protocol.ObjectID, off uint64, p []byte) error
+	// EndObject tells what an object is when it is whole.
+	EndObject(sender string, c protocol.Context, e protocol.End) error
+	// CloseSnapshot tells the manifest of a snapshot.
+	CloseSnapshot(sender string, c protocol.Context, m protocol.Manifest) error
+	// Heartbeat tells what the sender sent last.
+	Heartbeat(sender string, hb protocol.Heartbeat) error
+	// Settle is called about every second; quiet when no data has come lately.
+	Settle(quiet bool) error
+}
+
+// Config is what a Receiver needs.
+type Config struct {
+	Keys    []hpke.PrivateKey            // any of them opens an announce
+	Senders map[string]ed25519.PublicKey // the trusted senders by name
+	Memory  int64                        // bytes for blocks
+	State   string                       // path of the file of session counters
+	Log     zerolog.Logger
+	Now     func() time.Time
+	Sink    Sink
+}
+
+// Times of the receiver.
+const (
+	blockIdle    = 3 * time.Second // a block that nothing came for is closed
+	settleEvery  = time.Second
+	quietAfter   = 2 * time.Second
+	reportEvery  = 10 * time.Second // of what was dropped
+	lossEvery    = time.Second      // reports of lost frames
+	persistEvery = time.Second
+)
+
+// Receiver receives. Datagram and Tick belong to one thread.
+type Receiver struct {
+	cfg      Config
+	memory   *memory
+	senders  map[protocol.KeyID]*sender
+	sessions []*session // all live ones; few
+	last     *session   // of the latest frame
+	budget   announceBudget
+	refused  refusedRing
+	drops    drops
+	header   protocol.Header
+	scratch  [protocol.MaxSymbol]byte
+	now      time.Time // as of the latest Tick
+	settled  time.Time
+	reported time.Time
+	lossSeen time.Time
+
+	work     chan job
+	worker   sync.WaitGroup
+	lastData atomic.Int64 // ns, when the worker last delivered data
+	state    *state
+}
+
+// sender is a trusted sender and what is remembered of it.
+type sender struct {
+	name    string
+	key     ed25519.PublicKey
+	counter uint64 // the highest session counter accepted
+}
+
+// ErrMemory is returned when the configured memory cannot hold even small
+// blocks.
+var ErrMemory = errors.New("the memory for blocks is too small")
+
+const minMemory = 8 << 20
+
+// New returns a Receiver and starts its worker. Sessions that were live when
+// the state was written are live again. Call Close in the end.
+func New(cfg Config) (*Receiver, error) {
+	if cfg.Memory < minMemory {
+		return nil, fmt.Errorf("%d bytes: %w; set memory to 64MiB or more", cfg.Memory, ErrMemory)
+	}
+	r := &Receiver{cfg: cfg, memory: newMemory(cfg.Memory), senders: map[protocol.KeyID]*sender{}}
+	for name, key := range cfg.Senders {
+		r.senders[protocol.NewKeyID(key)] = &sender{name: name, key: key}
+	}
+	r.now = cfg.Now()
+	r.budget.refill(r.now)
+	saved, err := loadState(cfg.State)
+	if err != nil {
+		return nil, err
+	}
+	r.resume(saved)
+	r.state = newState(cfg.State, cfg.Log)
+	r.work = make(chan job, cfg.Memory/minArena+spareJobs)
+	r.worker.Add(1)
+	go r.runWorker()
+	return r, nil
+}
+
+// Datagram takes one datagram off the link. The bytes are not kept.
+func (r *Receiver) Datagram(b []byte) {
+	r.drops.datagrams.Add(1)
+	kind, id, err := protocol.FrameKindOf(b)
+	switch {
+	case err != nil:
+		r.drops.count(DropMalformed)
+	case kind == protocol.FrameAnnounce:
+		r.announce(b, id)
+	default:
+		r.symbol(b, id)
+	}
+}
+
+// symbol goes from the cheapest check to the dearest. Only a frame whose tag is
+// good gets memory, and only a symbol that is still wanted is decrypted.
+func (r *Receiver) symbol(b []byte, id protocol.SessionID) {
+	s := r.find(id)
+	if s == nil {
+		r.drops.count(DropSession)
+		return
+	}
+	h := &r.header
+	if protocol.ParseHeader(b, h) != nil {
+		r.drops.count(DropMalformed)
+		return
+	}
+	if reason := s.admit(h); reason != admitted {
+		r.drops.count(reason)
+		return
+	}
+	blk := s.block(h.Block)
+	switch {
+	case blk != nil:
+		r.fill(s, blk, h, b)
+	case s.wasClosed(h.Block):
+		s.link.hint(h.Sequence)
+		r.drops.count(DropClosed)
+	default:
+		r.open(s, h, b)
+	}
+	r.closePassed(s)
+}
+
+// fill opens a symbol straight into its place in the block.
+func (r *Receiver) fill(s *session, blk *block, h *protocol.Header, b []byte) {
+	i := h.Index()
+	switch {
+	case blk.geometry != h.Geometry || blk.length != int(h.Length):
+		r.drops.count(DropChanged)
+		return
+	case blk.has(i):
+		s.link.hint(h.Sequence)
+		r.drops.count(DropDuplicate)
+		return
+	case blk.columnDone(h.Column):
+		s.link.hint(h.Sequence)
+		r.drops.count(DropSurplus)
+		return
+	}
+	if s.opener.Open(blk.symbol(i), b) != nil {
+		r.drops.count(DropForged)
+		return
+	}
+	r.took(s, blk, h, i)
+}
+
+// open begins a block with its first authentic symbol. The tag is verified
+// before the block gets its memory.
+func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
+	if s.opener.Open(r.scratch[:h.Symbol], b) != nil {
+		r.drops.count(DropForged)
+		return
+	}
+	accept, ok := s.replay.Check(h.Block)
+	if !ok {
+		r.drops.count(DropReplayed)
+		return
+	}
+	if len(s.blocks) >= maxOpenBlocks {
+		r.closeBlock(s, s.blocks[0])
+	}
+	arena := r.memory.get(h.BlockBytes())
+	if arena == nil {
+		s.link.mark(h.Sequence)
+		r.drops.count(DropMemory)
+		return
+	}
+	accept()
+	blk := newBlock(h, arena)
+	s.add(blk)
+	i := h.Index()
+	copy(blk.symbol(i), r.scratch[:h.Symbol])
+	r.took(s, blk, h, i)
+}
+
+func (r *Receiver) took(s *session, blk *block, h *protocol.Header, i int) {
+	s.link.mark(h.Sequence)
+	s.frames++
+	blk.touched = r.now
+	blk.mark(i, h.Column)
+	if blk.complete() {
+		r.closeBlock(s, blk)
+	}
+}
+
+// closePassed closes blocks that so many frames of newer ones have overtaken
+// that no reordering explains it.
+func (r *Receiver) closePassed(s *session) {
+	for len(s.blocks) > 1 && s.blocks[0].expires != 0 && s.frames >= s.blocks[0].expires {
+		r.closeBlock(s, s.blocks[0])
+	}
+}
+
+// closeBlock ends the filling of a block and hands it to the worker. The queue
+// has room for every block that the memory has.
+func (r *Receiver) closeBlock(s *session, blk *block) {
+	s.remove(blk)
+	r.work <- job{block: blk, sender: s.sender.name}
+}
+
+// Tick does what time asks for. Call it about every 100 ms from the thread that
+// calls Datagram.
+func (r *Receiver) Tick() {
+	r.now = r.cfg.Now()
+	r.budget.refill(r.now)
+	for _, s := range r.sessions {
+		for len(s.blocks) > 0 && r.now.Sub(s.blocks[0].touched) >= blockIdle {
+			r.closeBlock(s, s.blocks[0])
+		}
+	}
+	if r.now.Sub(r.lossSeen) >= lossEvery {
+		r.lossSeen = r.now
+		r.reportLoss()
+	}
+	if r.now.Sub(r.reported) >= reportEvery {
+		r.reported = r.now
+		r.reportDrops()
+	}
+	if r.now.Sub(r.settled) >= settleEvery {
+		r.settled = r.now
+		r.settle()
+	}
+	r.persist(false)
+}
+
+// settle asks the worker to let the sink settle, unless it is that far behind
+// that it would not get to it.
+func (r *Receiver) settle() {
+	open := 0
+	for _, s := range r.sessions {
+		open += len(s.blocks)
+	}
+	quiet := open == 0 && r.now.Sub(time.Unix(0, r.lastData.Load())) >= quietAfter
+	select {
+	case r.work <- job{settle: true, quiet: quiet}:
+	default:
+	}
+}
+
+// Close closes the open blocks, waits until everything is delivered, settles
+// and persists. Datagram must not be called any more.
+func (r *Receiver) Close() error {
+	for _, s := range r.sessions {
+		for len(s.blocks) > 0 {
+			r.closeBlock(s, s.blocks[0])
+		}
+		s.link.decideAll()
+	}
+	r.reportLoss()
+	r.reportDrops()
+	r.work <- job{settle: true, quiet: true}
+	close(r.work)
+	r.worker.Wait()
+	r.persist(true)
+	err := r.state.close()
+	r.memory.close()
+	return err
+}

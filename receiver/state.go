@@ -1,0 +1,170 @@
+package receiver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/rs/zerolog"
+
+	"weir/internal/event"
+	"weir/protocol"
+)
+
+// maxState bounds the state file that is read, in bytes.
+const maxState = 16 << 20
+
+// savedState is the file of session counters. It is what keeps a session from
+// being replayed to a receiver that was restarted, and lets it go on with the
+// sessions that are under way.
+type savedState struct {
+	Senders map[string]*savedSender `json:"senders"`
+}
+
+type savedSender struct {
+	Counter  uint64         `json:"counter"`
+	Sessions []savedSession `json:"sessions"`
+}
+
+type savedSession struct {
+	Announce []byte `json:"announce"`
+	Floor    uint64 `json:"floor"` // sequences up to here were taken
+}
+
+func loadState(path string) (savedState, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return savedState{}, nil
+	}
+	if err == nil && info.Size() > maxState {
+		err = fmt.Errorf("it has %d bytes", info.Size())
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(path)
+	}
+	var s savedState
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("reading the session counters in %s: %w; without them old sessions could be replayed, so move the file away only if you accept that", path, err)
+	}
+	return s, nil
+}
+
+// resume makes the saved sessions live again, as far as their senders are still
+// trusted.
+func (r *Receiver) resume(saved savedState) {
+	for _, snd := range r.senders {
+		old := saved.Senders[snd.name]
+		if old == nil {
+			continue
+		}
+		snd.counter = old.Counter
+		for _, o := range old.Sessions {
+			a, err := protocol.ParseAnnounce(o.Announce)
+			if err != nil {
+				continue
+			}
+			if s, err := r.verify(a, o.Announce, o.Floor); err == nil && len(r.sessions) < maxSessions*len(r.senders) {
+				r.sessions = append(r.sessions, s)
+			}
+		}
+	}
+}
+
+// state writes the file beside the receive thread, which must never wait for a
+// disk. Of several states that wait, the newest is written.
+type state struct {
+	path  string
+	log   zerolog.Logger
+	next  chan savedState
+	done  chan struct{}
+	saved time.Time
+	err   error
+}
+
+func newState(path string, log zerolog.Logger) *state {
+	s := &state{path: path, log: log, next: make(chan savedState, 1), done: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+func (s *state) run() {
+	defer close(s.done)
+	for next := range s.next {
+		if s.err = writeState(s.path, next); s.err != nil {
+			s.log.Error().Str(event.Field, event.DiskError).Err(s.err).Msg("the session counters could not be saved")
+		}
+	}
+}
+
+func writeState(path string, s savedState) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+		return fmt.Errorf("saving the session counters: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("saving the session counters: %w", err)
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// persist hands the present state over, when it is due or forced.
+func (r *Receiver) persist(force bool) {
+	if r.state == nil || !force && r.now.Sub(r.state.saved) < persistEvery {
+		return
+	}
+	if !force && !r.moved() {
+		return
+	}
+	r.state.saved = r.now
+	next := r.snapshot()
+	select {
+	case <-r.state.next: // an older one that nobody took
+	default:
+	}
+	r.state.next <- next
+}
+
+// moved reports whether frames came since the last state.
+func (r *Receiver) moved() bool {
+	moved := false
+	for _, s := range r.sessions {
+		if s.link.newest > s.floor && s.link.newest != s.link.persisted {
+			moved = true
+		}
+	}
+	return moved
+}
+
+func (r *Receiver) snapshot() savedState {
+	all := savedState{Senders: map[string]*savedSender{}}
+	for _, snd := range r.senders {
+		all.Senders[snd.name] = &savedSender{Counter: snd.counter}
+	}
+	for _, s := range r.sessions {
+		s.link.persisted = s.link.newest
+		saved := all.Senders[s.sender.name]
+		saved.Sessions = append(saved.Sessions, savedSession{Announce: s.announce, Floor: max(s.floor, s.link.newest)})
+	}
+	return all
+}
+
+// close waits until the newest state is written.
+func (s *state) close() error {
+	close(s.next)
+	<-s.done
+	return s.err
+}

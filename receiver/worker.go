@@ -1,0 +1,79 @@
+package receiver
+
+import (
+	"weir/internal/event"
+	"weir/internal/fec"
+)
+
+// spareJobs is the room in the queue beside the blocks: for settling.
+const spareJobs = 16
+
+// job is one piece of work for the worker: a closed block, or a look at the
+// clock.
+type job struct {
+	block  *block
+	sender string
+	settle bool
+	quiet  bool
+}
+
+// codeKey names a code.
+type codeKey struct{ k, m int }
+
+// maxCodes bounds the codes kept; a sender uses one for full blocks and a few
+// for small ones.
+const maxCodes = 64
+
+// worker rebuilds and delivers closed blocks.
+type worker struct {
+	*Receiver
+	codes map[codeKey]*fec.Code
+}
+
+func (r *Receiver) runWorker() {
+	defer r.worker.Done()
+	w := &worker{Receiver: r, codes: map[codeKey]*fec.Code{}}
+	for j := range r.work {
+		if j.settle {
+			if err := r.cfg.Sink.Settle(j.quiet); err != nil {
+				r.cfg.Log.Error().Str(event.Field, event.DiskError).Err(err).Msg("settling the vault")
+			}
+			continue
+		}
+		w.finish(j.block, j.sender)
+		r.memory.put(j.block.arena)
+	}
+}
+
+// finish rebuilds what can be rebuilt and delivers the rest.
+func (w *worker) finish(b *block, sender string) {
+	lost := b.geometry.DataSymbols() - b.data
+	if lost > 0 {
+		rebuilt, failed, err := w.rebuild(b)
+		log := w.cfg.Log.Debug().Str(event.Field, event.BlockHealed)
+		if failed > 0 || err != nil {
+			log = w.cfg.Log.Warn().Str(event.Field, event.BlockLost)
+		}
+		log.Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
+			Int("lost_bytes", failed*b.geometry.Symbol).Err(err).Msg("symbols lost")
+	}
+	d := delivery{sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
+	if d.run() {
+		w.lastData.Store(w.cfg.Now().UnixNano())
+	}
+}
+
+func (w *worker) rebuild(b *block) (rebuilt, failed int, err error) {
+	key := codeKey{b.geometry.K, b.geometry.M}
+	code := w.codes[key]
+	if code == nil {
+		if code, err = fec.New(key.k, key.m); err != nil {
+			return 0, b.geometry.DataSymbols() - b.data, err
+		}
+		if len(w.codes) >= maxCodes {
+			clear(w.codes)
+		}
+		w.codes[key] = code
+	}
+	return code.Rebuild(b.arena, b.geometry.Depth, b.geometry.Symbol, b.present)
+}
