@@ -86,6 +86,7 @@ type rig struct {
 	signer   ed25519.PrivateKey
 	sink     *memorySink
 	cfg      Config
+	mu       sync.Mutex
 	now      time.Time
 	r        *Receiver
 	announce []byte
@@ -108,7 +109,7 @@ func newRig(t testing.TB) *rig {
 	g := &rig{t: t, key: key, signer: signer, sink: newMemorySink(), now: time.Unix(1e9, 0)}
 	g.cfg = Config{
 		Keys: []hpke.PrivateKey{key}, Senders: map[string]ed25519.PublicKey{"prod": pub}, Memory: 64 << 20,
-		State: filepath.Join(t.TempDir(), "state"), Log: zerolog.Nop(), Now: func() time.Time { return g.now }, Sink: g.sink,
+		State: filepath.Join(t.TempDir(), "state"), Log: zerolog.Nop(), Now: g.clock, Sink: g.sink,
 	}
 	g.start()
 	g.session(1)
@@ -137,8 +138,16 @@ func (g *rig) session(counter uint64) {
 	g.r.Datagram(g.announce)
 }
 
+func (g *rig) clock() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now
+}
+
 func (g *rig) tick(d time.Duration) {
+	g.mu.Lock()
 	g.now = g.now.Add(d)
+	g.mu.Unlock()
 	g.r.Tick()
 }
 
