@@ -1,0 +1,36 @@
+package sender
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"weir/internal/manifest"
+	"weir/internal/names"
+)
+
+// ErrJob is returned for a job that cannot be done as it stands.
+var ErrJob = errors.New("this cannot be sent")
+
+func (j *Job) check() error {
+	if err := names.Check(j.Source); err != nil {
+		return fmt.Errorf("%w: the source: %w", ErrJob, err)
+	}
+	for _, glob := range j.Exclude {
+		if !doublestar.ValidatePattern(glob) {
+			return fmt.Errorf("%w: %q is no glob", ErrJob, glob)
+		}
+	}
+	switch {
+	case j.Stream != nil && len(j.Paths) > 0:
+		return fmt.Errorf("%w: a stream goes alone, without paths", ErrJob)
+	case j.Stream == nil && len(j.Paths) == 0:
+		return fmt.Errorf("%w: no path is named", ErrJob)
+	case j.Stream != nil:
+		if err := manifest.CheckPath(j.As); err != nil {
+			return fmt.Errorf("%w: the stream needs a name in the snapshot, as in --as db.sql: %w", ErrJob, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package sender
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"weir/internal/manifest"
+	"weir/protocol"
+)
+
+// manifestFile is a manifest while it is written: compressed, in a file that
+// has no name, as it may be larger than the memory.
+type manifestFile struct {
+	file *os.File
+	zip  *zstd.Encoder
+	size int64 // of the text
+	prev [32]byte
+	*manifest.Writer
+}
+
+func newManifestFile(dir string, h manifest.Header) (*manifestFile, error) {
+	f, err := os.CreateTemp(dir, "manifest-*")
+	if err != nil {
+		return nil, fmt.Errorf("making a file for the manifest: %w", err)
+	}
+	os.Remove(f.Name()) // an error leaves a small file behind, no more
+	zip, err := zstd.NewWriter(f, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("compressing the manifest: %w", err)
+	}
+	m := &manifestFile{file: f, zip: zip, prev: h.Previous}
+	if m.Writer, err = manifest.NewWriter(m, h); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("beginning the manifest: %w", err)
+	}
+	return m, nil
+}
+
+// Write counts and compresses the text.
+func (m *manifestFile) Write(p []byte) (int, error) {
+	m.size += int64(len(p))
+	return m.zip.Write(p)
+}
+
+func (m *manifestFile) add(e *manifest.Entry) error {
+	if err := m.Add(e); err != nil {
+		return fmt.Errorf("listing %q: %w", e.Path, err)
+	}
+	return nil
+}
+
+func (m *manifestFile) finish() (manifest.Trailer, error) {
+	t, err := m.Writer.Close()
+	if zerr := m.zip.Close(); err == nil {
+		err = zerr
+	}
+	if err != nil {
+		return t, fmt.Errorf("writing the manifest: %w", err)
+	}
+	return t, nil
+}
+
+func (m *manifestFile) close() { m.file.Close() }
+
+// closing sends the manifest and what closes the snapshot, twice.
+func (s *snapshot) closing(ctx context.Context) error {
+	trailer, err := s.manifest.finish()
+	if err != nil {
+		return err
+	}
+	s.result.Files, s.result.Bytes = trailer.Files, trailer.Bytes
+	record, err := s.sendManifest(ctx)
+	if err != nil {
+		return err
+	}
+	add := func(b []byte) []byte { return protocol.AppendManifest(b, record) }
+	if err := s.packer.record(ctx, protocol.ManifestSize, add); err != nil {
+		return err
+	}
+	gap := func() { s.cfg.Clock.Sleep(tailGap(s.cfg.Burst)) }
+	if err := s.packer.finish(ctx, gap); err != nil {
+		return err
+	}
+	if err := s.forget(); err != nil {
+		return err
+	}
+	return s.cfg.State.setLatest(s.job.Source, latest{
+		Number: s.result.Number, Taken: s.result.Taken.UnixNano(), Manifest: record.SHA256,
+	})
+}
+
+// tailGap is the time between the tail and its repetition: more than any outage
+// that parity bridges elsewhere.
+func tailGap(burst time.Duration) time.Duration { return 2*burst + 50*time.Millisecond }
+
+// sendManifest sends the compressed manifest as an object.
+func (s *snapshot) sendManifest(ctx context.Context) (*protocol.Manifest, error) {
+	info, err := s.manifest.file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest back: %w", err)
+	}
+	o := &object{id: newObjectID(), hash: sha256.New()}
+	counted := s.result.SentBytes
+	r := io.NewSectionReader(s.manifest.file, 0, info.Size())
+	n, err := s.sendRange(ctx, r, info.Size(), o)
+	s.result.SentBytes = counted
+	if err != nil {
+		return nil, fmt.Errorf("sending the manifest: %w", err)
+	}
+	if err := s.packer.end(ctx, o.end(), nil); err != nil {
+		return nil, err
+	}
+	return &protocol.Manifest{
+		Object: o.id, ObjectSize: uint64(n), Size: uint64(s.manifest.size),
+		SHA256: s.manifest.Sum(), Previous: s.manifest.prev,
+		Signature: manifest.Sign(s.cfg.Signer, s.manifest.Digest()),
+	}, nil
+}
+
+// forget drops files from the state that the snapshot no longer has. Both run
+// in walk order, so one look at each suffices.
+func (s *snapshot) forget() error {
+	if s.job.Stream != nil {
+		return nil
+	}
+	if _, err := s.manifest.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("reading the manifest back: %w", err)
+	}
+	zip, err := zstd.NewReader(s.manifest.file, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return fmt.Errorf("reading the manifest back: %w", err)
+	}
+	defer zip.Close()
+	r, err := manifest.NewReader(zip, manifest.Limits{})
+	if err != nil {
+		return fmt.Errorf("reading the manifest back: %w", err)
+	}
+	var at []byte
+	var rerr error
+	err = s.cfg.State.sweep(s.job.Source, func(key []byte) bool {
+		for rerr == nil && bytes.Compare(at, key) < 0 {
+			var e *manifest.Entry
+			if e, rerr = r.Next(); rerr == nil {
+				at = fileKey(e.Path)
+			}
+		}
+		return (rerr != nil && rerr != io.EOF) || bytes.Equal(at, key)
+	})
+	return err
+}

@@ -1,0 +1,128 @@
+package sender
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/manifest"
+	"weir/protocol"
+)
+
+// maxHoles returns how many holes of a file are left out; those beyond are sent
+// as zeros. An End record must fit a block with them.
+func maxHoles(full protocol.Geometry) int {
+	const holeSize = 16
+	return min(manifest.MaxHoles, protocol.MaxHoles, full.DataBytes()/2/holeSize)
+}
+
+// object is the content of one file on its way: it is read once, into the
+// block and the hash.
+type object struct {
+	id    protocol.ObjectID
+	size  int64 // bytes read so far, holes included
+	hash  hash.Hash
+	holes []protocol.Range
+}
+
+func newObject(id protocol.ObjectID) *object { return &object{id: id, hash: sha256.New()} }
+
+func newObjectID() (id protocol.ObjectID) {
+	rand.Read(id[:])
+	return id
+}
+
+func (o *object) end() *protocol.End {
+	e := &protocol.End{Object: o.id, Size: uint64(o.size), Holes: o.holes}
+	o.hash.Sum(e.SHA256[:0])
+	return e
+}
+
+// skip counts n bytes of a hole.
+func (o *object) skip(n int64) {
+	if n > 0 {
+		o.holes = append(o.holes, protocol.Range{Offset: uint64(o.size), Length: uint64(n)})
+		io.CopyN(o.hash, zeros{}, n)
+		o.size += n
+	}
+}
+
+// zeros reads as zeros for ever.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// sendFile sends size bytes of f, without its holes. A file that is shorter now
+// ends early; the caller sees that in o.size.
+func (s *snapshot) sendFile(ctx context.Context, f *os.File, size int64, sparse bool, o *object) error {
+	for o.size < size {
+		start, end := o.size, size
+		if sparse && len(o.holes) < maxHoles(s.packer.t.full) {
+			start, end = nextData(f, o.size, size)
+		}
+		o.skip(start - o.size)
+		if start == end {
+			continue
+		}
+		n, err := s.sendRange(ctx, io.NewSectionReader(f, start, end-start), end-start, o)
+		if err != nil || n < end-start {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextData returns the next run of data at or after off (lseek(2), SEEK_DATA).
+// Where the file system cannot tell, all is data.
+func nextData(f *os.File, off, size int64) (start, end int64) {
+	start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return size, size // a hole up to the end
+	}
+	if err != nil || start > size {
+		return off, size
+	}
+	end, err = unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
+	if err != nil || end > size || end <= start {
+		end = size
+	}
+	return start, end
+}
+
+// sendRange reads up to want bytes from r straight into blocks. It returns how
+// many there were.
+func (s *snapshot) sendRange(ctx context.Context, r io.Reader, want int64, o *object) (done int64, err error) {
+	for done < want {
+		place, err := s.packer.data(ctx, o.id, o.size, want-done)
+		if err != nil {
+			return done, err
+		}
+		n, rerr := io.ReadFull(r, place)
+		s.packer.filled(o.id, o.size, n)
+		o.hash.Write(place[:n])
+		o.size += int64(n)
+		done += int64(n)
+		s.progress(int64(n))
+		if errors.Is(rerr, io.EOF) || errors.Is(rerr, io.ErrUnexpectedEOF) {
+			return done, nil
+		}
+		if rerr != nil {
+			return done, &readError{rerr}
+		}
+	}
+	return done, nil
+}
+
+// readError is trouble with a source file, as against trouble with the link.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }

@@ -1,0 +1,169 @@
+package sender
+
+import (
+	"context"
+
+	"weir/internal/fec"
+	"weir/protocol"
+)
+
+const (
+	// alignment is what offsets are multiples of where a file is cut, so that
+	// the receiver writes whole pages.
+	alignment = 4096
+	// minRoom is the least that is worth beginning a Data record for.
+	minRoom = alignment + protocol.DataHeaderSize
+)
+
+// packer fills blocks with the records of one snapshot. Every block but the last
+// is full, so that each has the parity that bridges a whole burst.
+type packer struct {
+	t       *transmitter
+	codes   map[[2]int]*fec.Code
+	context protocol.Context
+	ledger  *ledger
+	block   *outBlock
+	ended   []sentFile // files whose End lies in the block
+	blocks  int
+}
+
+// room returns the bytes that are left in the block.
+func (p *packer) room() int { return p.t.full.DataBytes() - p.block.used }
+
+// begin makes sure that there is a block with a context.
+func (p *packer) begin(ctx context.Context) error {
+	if p.block != nil {
+		return nil
+	}
+	b, err := p.t.take(ctx)
+	if err != nil {
+		return err
+	}
+	p.block = b
+	b.used = len(protocol.AppendContext(b.buf[:0], &p.context))
+	return nil
+}
+
+// data begins a Data record of up to want bytes at offset, and returns the place
+// in the block where they go. What is filled there is told to filled.
+func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, want int64) ([]byte, error) {
+	if err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	if p.room() < minRoom && want > int64(p.room()-protocol.DataHeaderSize) {
+		if err := p.flush(ctx); err != nil {
+			return nil, err
+		}
+		return p.data(ctx, id, offset, want)
+	}
+	n := p.room() - protocol.DataHeaderSize
+	if want > int64(n) {
+		n -= int((offset + int64(n)) % alignment)
+	} else {
+		n = int(want)
+	}
+	at := p.block.used + protocol.DataHeaderSize
+	return p.block.buf[at : at+n], nil
+}
+
+// filled completes the record that data began with its first n bytes.
+func (p *packer) filled(id protocol.ObjectID, offset int64, n int) {
+	if n == 0 {
+		return
+	}
+	head := p.block.buf[p.block.used:p.block.used]
+	protocol.AppendDataHeader(head, id, uint64(offset), n)
+	p.block.used += protocol.DataHeaderSize + n
+}
+
+// record appends a small record, in the next block if this one has no room.
+func (p *packer) record(ctx context.Context, size int, add func(b []byte) []byte) error {
+	if p.block != nil && p.room() < size {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	p.block.used += len(add(p.block.buf[p.block.used:p.block.used]))
+	return nil
+}
+
+// end appends the End of an object. When the block has left, the file counts as
+// sent.
+func (p *packer) end(ctx context.Context, e *protocol.End, f *sentFile) error {
+	err := p.record(ctx, protocol.EndSize(e), func(b []byte) []byte { return protocol.AppendEnd(b, e) })
+	if err == nil && f != nil {
+		p.ended = append(p.ended, *f)
+	}
+	return err
+}
+
+// flush sends the block on its way.
+func (p *packer) flush(ctx context.Context) error {
+	b := p.block
+	if b == nil {
+		return nil
+	}
+	p.block = nil
+	b.geo = Fit(p.t.full, b.used)
+	ended := p.ended
+	p.ended = nil
+	b.sent = func() { p.ledger.add(ended) }
+	return p.give(ctx, b)
+}
+
+func (p *packer) give(ctx context.Context, b *outBlock) error {
+	code, err := cachedCode(p.codes, b.geo)
+	if err != nil {
+		return err
+	}
+	p.blocks++
+	return p.t.give(ctx, code, b)
+}
+
+// finish sends the last block, waits until it has left, and after gap sends the
+// same records once more: the last block is short, so its own parity does not
+// bridge a burst, and nothing follows that would.
+func (p *packer) finish(ctx context.Context, gap func()) error {
+	b := p.block
+	if b == nil {
+		return nil
+	}
+	records := append([]byte(nil), b.buf[:b.used]...)
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if err := p.drain(ctx); err != nil {
+		return err
+	}
+	gap()
+	again, err := p.t.take(ctx)
+	if err != nil {
+		return err
+	}
+	again.used, again.geo = copy(again.buf, records), Fit(p.t.full, len(records))
+	if err := p.give(ctx, again); err != nil {
+		return err
+	}
+	return p.drain(ctx)
+}
+
+// drain waits until every block has left: it takes all empty ones and puts them
+// back.
+func (p *packer) drain(ctx context.Context) error {
+	var all []*outBlock
+	var err error
+	for range blocksHeld {
+		var b *outBlock
+		if b, err = p.t.take(ctx); err != nil {
+			break
+		}
+		all = append(all, b)
+	}
+	for _, b := range all {
+		p.t.free <- b
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+// Package sender turns files into snapshots, snapshots into records, records
+// into blocks with parity, and blocks into sealed frames, paced. It knows no
+// socket: frames go to a Link.
+//
+// One goroutine owns the link (transmitter). Another reads files straight into
+// block memory, hashes what it read and computes the parity (snapshot, packer);
+// three blocks go round between the two, so memory does not grow with what is
+// sent. Nothing tells the sender what arrived: all it ever says is "sent".
+package sender
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"weir/internal/pacing"
+	"weir/protocol"
+)
+
+// Config is what a Sender needs.
+type Config struct {
+	Name      string             // of the sender, as the receiver trusts it
+	Signer    ed25519.PrivateKey // signs announces and manifests
+	Receiver  hpke.PublicKey
+	Rate      uint64            // bits per second on the wire
+	Geometry  protocol.Geometry // of full blocks, from NewGeometry
+	Burst     time.Duration     // the longest outage that parity bridges
+	Heartbeat time.Duration     // between heartbeats of an idle link
+	Clock     pacing.Clock
+	Link      Link
+	State     *State
+	Scratch   string // directory for the manifest while it is written
+	Tool      string // name and version for the manifest
+	Log       zerolog.Logger
+}
+
+// minBlock is the least that a full block must hold, in bytes: a page of data
+// and the records around it, with room to spare.
+const minBlock = 16 << 10
+
+// ErrSmallBlock is returned for a geometry whose blocks hold next to nothing.
+var ErrSmallBlock = errors.New("a block holds too little")
+
+// Sender sends snapshots over one link.
+type Sender struct {
+	cfg  Config
+	t    *transmitter
+	push sync.Mutex // one snapshot at a time
+}
+
+// New returns a Sender. Nothing is sent before Run.
+func New(cfg Config) (*Sender, error) {
+	if err := cfg.Geometry.Check(); err != nil {
+		return nil, err
+	}
+	if n := cfg.Geometry.DataBytes(); n < minBlock {
+		return nil, fmt.Errorf("%d bytes: %w, %d are needed; raise k, depth or symbol", n, ErrSmallBlock, minBlock)
+	}
+	if cfg.Rate == 0 {
+		return nil, errors.New("the rate is zero; set rate to what the link carries, as in 900Mbit")
+	}
+	s := &Sender{cfg: cfg}
+	s.t = newTransmitter(&s.cfg, cfg.Geometry)
+	return s, nil
+}
+
+// Run owns the link until the context ends: it announces the session, sends what
+// Push gives it, and heartbeats when there is nothing. It returns the error that
+// made the link unusable, or nil.
+func (s *Sender) Run(ctx context.Context) error { return s.t.run(ctx) }
+
+// Job is one snapshot to take and send.
+type Job struct {
+	Source  string
+	Paths   []string // what to send; with Stream, nothing
+	Exclude []string // doublestar globs on paths in the snapshot, or on last names
+	Stream  Stream   // instead of Paths: the content of a single file
+	As      string   // its path in the snapshot
+	All     bool     // send unchanged files again, which fills holes at the receiver
+	// Progress, if not nil, is told of bytes as they are read.
+	Progress func(bytes int64)
+	// Planned, if not nil, is told how much there is to read, once that is known.
+	Planned func(bytes int64)
+}
+
+// Stream is content of unknown length.
+type Stream interface {
+	Read(p []byte) (int, error)
+}
+
+// Result says what was sent.
+type Result struct {
+	Source    string
+	Number    uint64
+	Taken     time.Time
+	Files     int64 // in the snapshot
+	Bytes     int64 // in the snapshot
+	SentFiles int64 // in this pass
+	SentBytes int64 // in this pass, content only
+	WireBytes int64 // all of it, with parity and headers
+	Problems  int64 // files that changed, vanished or could not be read
+	Skipped   int64 // FIFOs, sockets, devices
+	Duration  time.Duration
+}
+
+// Name returns the snapshot's name, as the vault will call it.
+func (r *Result) Name() string {
+	return fmt.Sprintf("%s.%06d", r.Taken.Format("2006-01-02T150405Z"), r.Number)
+}
+
+// Push takes one snapshot and sends it, while Run runs. When it returns without
+// an error everything has left the socket, which is all that can be known here;
+// the Result tells of single files that could not be sent as they should.
+func (s *Sender) Push(ctx context.Context, job Job) (Result, error) {
+	if err := job.check(); err != nil {
+		return Result{}, err
+	}
+	s.push.Lock()
+	defer s.push.Unlock()
+	snap, err := s.newSnapshot(job)
+	if err != nil {
+		return Result{}, err
+	}
+	defer snap.close()
+	if err := snap.send(ctx); err != nil {
+		return Result{}, fmt.Errorf("sending a snapshot of %s: %w", job.Source, err)
+	}
+	return snap.result, nil
+}

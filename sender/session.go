@@ -1,0 +1,102 @@
+package sender
+
+import (
+	"time"
+
+	"weir/internal/event"
+	"weir/protocol"
+)
+
+// When a session is replaced: long before AES-GCM under one key could wear out
+// (NIST SP 800-38D), and often enough that a stolen traffic key opens little.
+const (
+	sessionBytes = 256 << 30
+	sessionTime  = time.Hour
+	// aheadTime and aheadBytes are how long before its first frame the next
+	// session is announced.
+	aheadTime  = 10 * time.Second
+	aheadBytes = 1 << 30
+)
+
+// outSession is one session from the sender's side.
+type outSession struct {
+	announce  []byte
+	sealer    *protocol.Sealer
+	block     uint64 // number of the last block
+	bytes     uint64
+	started   time.Time
+	announced time.Time
+}
+
+// newSession takes a new counter and makes a session. It is not announced yet.
+func (t *transmitter) newSession() (*outSession, error) {
+	now := t.cfg.Clock.Now()
+	counter, err := t.cfg.State.nextCounter(now)
+	if err != nil {
+		return nil, err
+	}
+	announce, sealer, err := protocol.NewSession(protocol.Params{
+		Sender: t.cfg.Name, Counter: counter, Start: now.UnixNano(), Rate: t.cfg.Rate, Geometry: t.full,
+	}, t.cfg.Receiver, t.cfg.Signer)
+	if err != nil {
+		return nil, err
+	}
+	t.cfg.Log.Info().Str(event.Field, event.SessionStarted).Stringer("session", sealer.Session()).
+		Uint64("counter", counter).Msg("session started")
+	return &outSession{announce: announce, sealer: sealer, started: now}, nil
+}
+
+// begin makes the first session and announces it for longer than any outage that
+// parity bridges, so that the first block finds the receiver ready.
+func (t *transmitter) begin() (err error) {
+	if t.session, err = t.newSession(); err != nil {
+		return err
+	}
+	return t.warmUp(int((2*t.cfg.Burst+50*time.Millisecond)/warmupEvery) + 1)
+}
+
+// warmUp sends n announces, spaced.
+func (t *transmitter) warmUp(n int) error {
+	for range n {
+		if err := t.announce(t.session); err != nil {
+			return err
+		}
+		t.cfg.Clock.Sleep(warmupEvery)
+	}
+	return nil
+}
+
+func (t *transmitter) announce(s *outSession) error {
+	s.announced = t.cfg.Clock.Now()
+	return t.send(s.announce, len(s.announce))
+}
+
+// announceDue repeats the announces of the live session and of the next.
+func (t *transmitter) announceDue() error {
+	now := t.cfg.Clock.Now()
+	for _, s := range [...]*outSession{t.session, t.next} {
+		if s != nil && now.Sub(s.announced) >= announceEvery {
+			if err := t.announce(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rotate prepares the next session in time, and between two blocks makes it the
+// live one.
+func (t *transmitter) rotate() (err error) {
+	age := t.cfg.Clock.Now().Sub(t.session.started)
+	if t.next == nil && (age >= sessionTime-aheadTime || t.session.bytes >= sessionBytes-aheadBytes) {
+		if t.next, err = t.newSession(); err != nil {
+			return err
+		}
+		return t.announce(t.next)
+	}
+	if t.next != nil && (age >= sessionTime || t.session.bytes >= sessionBytes) {
+		t.session, t.next = t.next, nil
+		t.session.started = t.cfg.Clock.Now()
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package sender
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"weir/protocol"
+)
+
+// Buckets of the state. Under each source's own bucket lie its files and facts.
+var (
+	bucketMeta    = []byte("meta")
+	bucketSources = []byte("sources")
+	bucketFiles   = []byte("files")
+	keyCounter    = []byte("counter")
+	keyNumber     = []byte("number")
+	keyLatest     = []byte("latest")
+)
+
+// lockWait is how long another process may hold the state before it counts as
+// in use.
+const lockWait = time.Second
+
+// ErrInUse is returned when another process holds the state.
+var ErrInUse = errors.New("another weir-send holds it; wait until it has ended, or set socket so that push finds it")
+
+// State is what the sender remembers: which object each version of a file
+// became, the numbers of snapshots, the session counter. What is lost with it
+// is only that unchanged files are sent again.
+type State struct {
+	db *bbolt.DB
+}
+
+// OpenState opens the state at path and makes it if it is not there.
+func OpenState(path string) (*State, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the state %s: %w", path, err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		if _, err := tx.CreateBucketIfNotExists(bucketMeta); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucketIfNotExists(bucketSources)
+		return err
+	})
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("opening the state %s: %w", path, err)
+	}
+	return &State{db: db}, nil
+}
+
+// Close closes the state.
+func (s *State) Close() error { return s.db.Close() }
+
+// nextCounter returns a session counter above all earlier ones. It takes the
+// clock's milliseconds where those are higher, so that a sender whose state was
+// lost is still accepted.
+func (s *State) nextCounter(now time.Time) (counter uint64, err error) {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketMeta)
+		counter = max(number(b.Get(keyCounter))+1, uint64(max(now.UnixMilli(), 1)))
+		return b.Put(keyCounter, binary.BigEndian.AppendUint64(nil, counter))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("saving the session counter: %w", err)
+	}
+	return counter, nil
+}
+
+func number(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+// nextNumber returns the number of the next snapshot of the source. A snapshot
+// that is never finished uses its number up.
+func (s *State) nextNumber(source string) (n uint64, err error) {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.Bucket(bucketSources).CreateBucketIfNotExists([]byte(source))
+		if err != nil {
+			return err
+		}
+		if _, err := b.CreateBucketIfNotExists(bucketFiles); err != nil {
+			return err
+		}
+		n = number(b.Get(keyNumber)) + 1
+		return b.Put(keyNumber, binary.BigEndian.AppendUint64(nil, n))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("numbering a snapshot of %s: %w", source, err)
+	}
+	return n, nil
+}
+
+// latest is the last snapshot of a source that was sent whole.
+type latest struct {
+	Number   uint64        `json:"number"`
+	Taken    int64         `json:"taken"`
+	Manifest protocol.Hash `json:"manifest"`
+}
+
+func (s *State) latest(source string) (l latest, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketSources).Bucket([]byte(source))
+		if b == nil || b.Get(keyLatest) == nil {
+			return nil
+		}
+		return json.Unmarshal(b.Get(keyLatest), &l)
+	})
+	if err != nil {
+		return l, fmt.Errorf("reading the latest snapshot of %s: %w", source, err)
+	}
+	return l, nil
+}
+
+func (s *State) setLatest(source string, l latest) error {
+	data, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(keyLatest, data)
+	})
+	if err != nil {
+		return fmt.Errorf("saving the latest snapshot of %s: %w", source, err)
+	}
+	return nil
+}
+
+// heartbeat returns the latest snapshots of all sources.
+func (s *State) heartbeat() (states []protocol.SourceState, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		sources := tx.Bucket(bucketSources)
+		return sources.ForEachBucket(func(name []byte) error {
+			var l latest
+			data := sources.Bucket(name).Get(keyLatest)
+			if data == nil || len(states) == protocol.MaxHeartbeatSources {
+				return nil
+			}
+			if err := json.Unmarshal(data, &l); err != nil {
+				return err
+			}
+			states = append(states, protocol.SourceState{Source: string(name), Number: l.Number, Taken: l.Taken, Manifest: l.Manifest})
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the latest snapshots: %w", err)
+	}
+	return states, nil
+}
+
+// version is one version of a file and the object that it became. Two stats
+// that agree in size, both times, inode and device are of one version.
+type version struct {
+	Size, ModTime, ChangeTime int64
+	Inode, Device             uint64
+	Object                    protocol.ObjectID
+	SHA256                    protocol.Hash
+}
+
+func (v *version) sameFile(o *version) bool {
+	return v.Size == o.Size && v.ModTime == o.ModTime && v.ChangeTime == o.ChangeTime && v.Inode == o.Inode && v.Device == o.Device
+}
+
+// fileKey makes keys sort in walk order: '/' below every other byte.
+func fileKey(path string) []byte { return bytes.ReplaceAll([]byte(path), []byte{'/'}, []byte{0}) }
+
+// known returns the version that the path had when it was last sent.
+func (s *State) known(source, path string) (v version, ok bool) {
+	// An unreadable or damaged entry only costs that the file is sent again.
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		data := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles).Get(fileKey(path))
+		_, err := binary.Decode(data, binary.BigEndian, &v)
+		ok = data != nil && err == nil
+		return nil
+	})
+	return v, ok
+}
+
+// sentFile is a file whose object has left the socket.
+type sentFile struct {
+	path string
+	version
+}
+
+// save remembers files that were sent.
+func (s *State) save(source string, files []sentFile) error {
+	if len(files) == 0 {
+		return nil
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles)
+		for i := range files {
+			data, err := binary.Append(nil, binary.BigEndian, files[i].version)
+			if err != nil {
+				return err
+			}
+			if err := b.Put(fileKey(files[i].path), data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("saving what was sent of %s: %w", source, err)
+	}
+	return nil
+}
+
+// sweepBatch bounds the deletions of one transaction.
+const sweepBatch = 10000
+
+// sweep forgets the files of a source that keep, called in walk order with
+// the keys, does not want.
+func (s *State) sweep(source string, keep func(key []byte) bool) error {
+	var stale [][]byte
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles).ForEach(func(key, _ []byte) error {
+			if !keep(key) {
+				stale = append(stale, bytes.Clone(key))
+			}
+			return nil
+		})
+	})
+	for err == nil && len(stale) > 0 {
+		n := min(len(stale), sweepBatch)
+		err = s.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles)
+			for _, key := range stale[:n] {
+				if err := b.Delete(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		stale = stale[n:]
+	}
+	if err != nil {
+		return fmt.Errorf("forgetting files of %s that are gone: %w", source, err)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package sender
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/event"
+	"weir/internal/fec"
+	"weir/internal/pacing"
+	"weir/protocol"
+)
+
+// Link carries frames one way. Send takes frames of size bytes back to back, the
+// last possibly shorter, and keeps nothing.
+type Link interface {
+	Send(frames []byte, size int) error
+}
+
+// Tuning of the link.
+const (
+	blocksHeld    = 3           // one is filled, one waits, one leaves
+	announceEvery = time.Second // a receiver that was restarted waits no longer
+	warmupEvery   = 5 * time.Millisecond
+	warmupIdle    = time.Second      // after so long without frames the link is warmed up
+	maxBatch      = 64 << 10         // bytes handed to the link at once: one super-packet
+	batchTime     = time.Millisecond // of the rate, at most, in one batch
+)
+
+// outBlock is a block on its way: records, then parity.
+type outBlock struct {
+	buf  []byte // room for a full block
+	used int    // bytes of records
+	geo  protocol.Geometry
+	sent func() // called when the last frame has left
+}
+
+// transmitter owns the link: sessions, sequence, pace. One goroutine runs it;
+// others take empty blocks and give filled ones.
+type transmitter struct {
+	cfg     *Config
+	full    protocol.Geometry
+	pacer   *pacing.Pacer
+	codes   map[[2]int]*fec.Code
+	session *outSession
+	next    *outSession // announced ahead of its first frame
+	staging []byte
+	batch   int // frames at once
+	free    chan *outBlock
+	queue   chan *outBlock
+	header  protocol.Header
+
+	lastFrame time.Time
+	lastBeat  time.Time
+	wire      atomic.Uint64 // bytes on the wire
+}
+
+func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
+	t := &transmitter{
+		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
+		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
+	}
+	frame := full.Symbol + protocol.FrameOverhead
+	perBatch := float64(cfg.Rate) / 8 * batchTime.Seconds() / float64(pacing.WireBytes(frame))
+	t.batch = max(1, min(int(perBatch), maxBatch/frame))
+	t.staging = make([]byte, 0, t.batch*frame)
+	t.pacer = pacing.New(cfg.Rate, maxBatch, cfg.Clock)
+	for range blocksHeld {
+		t.free <- &outBlock{}
+	}
+	return t
+}
+
+// take returns an empty block, waiting for one if need be.
+func (t *transmitter) take(ctx context.Context) (*outBlock, error) {
+	select {
+	case b := <-t.free:
+		if b.buf == nil {
+			b.buf = make([]byte, t.full.BlockBytes())
+		}
+		b.used, b.sent = 0, nil
+		return b, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// give computes the parity of a filled block, on the caller's time, and queues
+// it.
+func (t *transmitter) give(ctx context.Context, code *fec.Code, b *outBlock) error {
+	data := b.geo.DataBytes()
+	clear(b.buf[b.used:data])
+	if err := code.Encode(b.buf[:data], b.buf[data:b.geo.BlockBytes()], b.geo.Shard()); err != nil {
+		return fmt.Errorf("computing parity: %w", err)
+	}
+	select {
+	case t.queue <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run sends until the context ends: blocks as they come, announces each second,
+// a heartbeat when there is nothing else. It returns the first error of the link.
+func (t *transmitter) run(ctx context.Context) error {
+	if err := t.begin(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(announceEvery / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case b := <-t.queue:
+			if err := t.block(b); err != nil {
+				return err
+			}
+			if b.sent != nil {
+				b.sent()
+			}
+			t.free <- b
+		case <-tick.C:
+			if err := t.idle(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// idle keeps the session known and the receiver informed.
+func (t *transmitter) idle() error {
+	if err := t.rotate(); err != nil {
+		return err
+	}
+	if err := t.announceDue(); err != nil {
+		return err
+	}
+	if t.cfg.Clock.Now().Sub(t.lastBeat) < t.cfg.Heartbeat {
+		return nil
+	}
+	return t.heartbeat()
+}
+
+func (t *transmitter) heartbeat() error {
+	t.lastBeat = t.cfg.Clock.Now()
+	sources, err := t.cfg.State.heartbeat()
+	if err != nil {
+		t.cfg.Log.Error().Str(event.Field, event.Failed).Err(err).Msg("no heartbeat")
+		return nil
+	}
+	records := protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources})
+	b := &outBlock{used: len(records), geo: Fit(t.full, len(records))}
+	b.buf = append(records, make([]byte, b.geo.BlockBytes()-len(records))...)
+	code, err := t.code(b.geo)
+	if err != nil {
+		return err
+	}
+	if err := code.Encode(b.buf[:b.geo.DataBytes()], b.buf[b.geo.DataBytes():], b.geo.Shard()); err != nil {
+		return fmt.Errorf("computing parity: %w", err)
+	}
+	return t.block(b)
+}
+
+func (t *transmitter) code(g protocol.Geometry) (*fec.Code, error) { return cachedCode(t.codes, g) }
+
+func cachedCode(codes map[[2]int]*fec.Code, g protocol.Geometry) (*fec.Code, error) {
+	key := [2]int{g.K, g.M}
+	if codes[key] == nil {
+		code, err := fec.New(g.K, g.M)
+		if err != nil {
+			return nil, err
+		}
+		codes[key] = code
+	}
+	return codes[key], nil
+}
+
+// block sends all symbols of a block. It allocates nothing.
+func (t *transmitter) block(b *outBlock) error {
+	if err := t.rotate(); err != nil {
+		return err
+	}
+	if t.cfg.Clock.Now().Sub(t.lastFrame) > warmupIdle {
+		if err := t.warmUp(3); err != nil {
+			return err
+		}
+	}
+	t.session.block++
+	h := &t.header
+	*h = protocol.Header{Block: t.session.block, Geometry: b.geo, Length: uint32(b.used)}
+	symbols := b.geo.Symbols()
+	for i := 0; i < symbols; {
+		t.staging = t.staging[:0]
+		for n := min(t.batch, symbols-i); n > 0; n-- {
+			h.Shard, h.Column = i/b.geo.Depth, i%b.geo.Depth
+			t.staging = t.session.sealer.Seal(t.staging, h, b.buf[i*b.geo.Symbol:][:b.geo.Symbol])
+			i++
+		}
+		if err := t.send(t.staging, b.geo.Symbol+protocol.FrameOverhead); err != nil {
+			return err
+		}
+		if err := t.announceDue(); err != nil {
+			return err
+		}
+	}
+	t.session.bytes += uint64(b.geo.BlockBytes())
+	return nil
+}
+
+// send paces and sends one batch.
+func (t *transmitter) send(frames []byte, size int) error {
+	n := (len(frames) + size - 1) / size
+	wire := len(frames) + n*pacing.FrameOverhead
+	t.pacer.Wait(wire)
+	if err := t.cfg.Link.Send(frames, size); err != nil {
+		return fmt.Errorf("sending: %w", err)
+	}
+	t.wire.Add(uint64(wire))
+	t.lastFrame = t.cfg.Clock.Now()
+	return nil
+}
+
+// wireBytes returns what has gone over the wire so far. It may be called from
+// anywhere.
+func (t *transmitter) wireBytes() uint64 { return t.wire.Load() }
