@@ -1,0 +1,52 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+// clockEvery is how far the clock runs before its mark is written again.
+const clockEvery = time.Minute
+
+// clock is the vault's own time. It never runs backwards: a mark on disk holds
+// the latest time that was seen, also over restarts.
+type clock struct {
+	now    func() time.Time
+	path   string
+	disk   *disk
+	mark   time.Time
+	stored time.Time
+}
+
+func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
+	c := &clock{now: now, path: path, disk: d}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the vault's clock: %w", err)
+	}
+	// A mark that cannot be read is as good as none.
+	c.mark, _ = time.Parse(time.RFC3339Nano, strings.TrimSpace(string(data)))
+	c.stored = c.mark
+	return c, nil
+}
+
+// read returns the time, in UTC, and moves the mark.
+func (c *clock) read() time.Time {
+	if now := c.now().UTC(); now.After(c.mark) {
+		c.mark = now
+	}
+	if c.mark.Sub(c.stored) >= clockEvery {
+		// A mark that is not written now is written the next time.
+		if c.disk.replace(c.path, []byte(c.mark.Format(time.RFC3339Nano)+"\n"), 0o644) == nil {
+			c.stored = c.mark
+		}
+	}
+	return c.mark
+}

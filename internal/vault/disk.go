@@ -1,0 +1,105 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk is what the vault asks of the system when it writes. All that must
+// happen in order, and may fail, goes through it, so that tests can make it fail.
+type disk struct {
+	writeAt func(f *os.File, p []byte, off int64) (int, error)
+	sync    func(f *os.File) error
+	syncAll func(f *os.File) error // the whole file system that f lies on
+	rename  func(from, to string) error
+	link    func(from string, dir int, name string) error
+	point   func(name string) // a named point of the discipline is passed
+}
+
+func realDisk() disk {
+	return disk{
+		writeAt: func(f *os.File, p []byte, off int64) (int, error) { return f.WriteAt(p, off) },
+		sync:    func(f *os.File) error { return f.Sync() },
+		syncAll: func(f *os.File) error { return unix.Syncfs(int(f.Fd())) },
+		rename:  os.Rename,
+		link: func(from string, dir int, name string) error {
+			return unix.Linkat(unix.AT_FDCWD, from, dir, name, 0)
+		},
+		point: func(string) {},
+	}
+}
+
+// syncPath syncs a file or directory by name.
+func (d *disk) syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := d.sync(f); err != nil {
+		return fmt.Errorf("syncing %s: %w", path, err)
+	}
+	return nil
+}
+
+// syncFileSystem syncs everything on the file system of path. Errors of earlier
+// writes are reported here too (Linux 5.8 and later, syncfs(2)).
+func (d *disk) syncFileSystem(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := d.syncAll(f); err != nil {
+		return fmt.Errorf("syncing the file system of %s: %w", path, err)
+	}
+	return nil
+}
+
+// makeDir makes a directory with its parents and syncs the parent of each that
+// is new, so that the name lasts.
+func (d *disk) makeDir(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if err := d.makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return d.syncPath(parent)
+}
+
+// replace writes a small file so that after a crash either the old or the new
+// content is there.
+func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = d.writeAt(f, data, 0)
+	if err == nil {
+		err = d.sync(f)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = d.rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return d.syncPath(filepath.Dir(path))
+}
+
+// isFull reports whether an error says that there is no room.
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -1,0 +1,435 @@
+package vault
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+const (
+	// MaxObject is the first size that is refused, in bytes.
+	MaxObject = 1 << 62
+	// maxOpen bounds the partial objects that are kept open.
+	maxOpen = 64
+	// smallObject is up to which size an object that comes in one piece waits in
+	// memory for its end, in bytes.
+	smallObject = 1 << 20
+	// mapBytes and mapEvery are after how much the map of a partial object is
+	// brought up to date on disk.
+	mapBytes = 256 << 20
+	mapEvery = 5 * time.Second
+)
+
+// object is a partial object: a file with holes, and which of them are filled.
+type object struct {
+	key   key
+	file  *os.File // nil while it is in memory
+	held  ranges   // what is there, as far as this process knows
+	end   *end     // what it is when it is whole, once that is known
+	bytes []byte   // of a small object
+
+	hash     hash.Hash // of the bytes up to frontier
+	frontier int64
+	dirty    int64 // bytes written since the map was saved
+	used     uint64
+	saved    time.Time
+}
+
+// end is what an object is when it is whole.
+type end struct {
+	content
+	Holes [][2]int64 // never sent, read as zeros
+}
+
+// saved is the map file of a partial object.
+type savedObject struct {
+	Held ranges    `json:"held"`
+	End  *savedEnd `json:"end,omitempty"`
+}
+
+type savedEnd struct {
+	Size   int64      `json:"size"`
+	SHA256 string     `json:"sha256"`
+	Holes  [][2]int64 `json:"holes,omitempty"`
+}
+
+// WriteRange stores bytes of an object. What is there already is not written
+// again; complete objects are never changed. A disk that is full, or fails, is
+// no reason to stop: the range counts as missing until it comes again.
+func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if off < 0 || len(p) == 0 || off > MaxObject-int64(len(p)) {
+		return fmt.Errorf("a range of %d bytes at %d: %w", len(p), off, ErrLimit)
+	}
+	k := key{s.Sender, id}
+	if v.small != nil && v.small.key != k {
+		if err := v.flushSmall(); err != nil {
+			return v.failed(err)
+		}
+	}
+	if v.isPublished(s) || v.has(k) {
+		return nil
+	}
+	if err := v.space.ask(len(p)); err != nil {
+		v.troubled(err)
+		return nil
+	}
+	o, err := v.object(k, off, p)
+	if o == nil || err != nil {
+		return v.failed(err)
+	}
+	return v.failed(v.write(o, off, p))
+}
+
+// failed swallows errors of the disk once they are logged; others go up.
+func (v *Vault) failed(err error) error {
+	if err == nil || errors.Is(err, ErrLimit) || errors.Is(err, ErrConflict) || errors.Is(err, ErrName) {
+		return err
+	}
+	v.troubled(err)
+	return nil
+}
+
+// object returns the partial object, or nil if the range was taken into memory.
+func (v *Vault) object(k key, off int64, p []byte) (*object, error) {
+	if o := v.open[k]; o != nil {
+		return o, nil
+	}
+	if v.small == nil && off == 0 && len(p) <= smallObject {
+		if _, err := os.Lstat(v.incoming(k) + mapSuffix); errors.Is(err, fs.ErrNotExist) {
+			v.small = &object{key: k, bytes: append([]byte(nil), p...)}
+			return nil, nil
+		}
+	}
+	if err := v.flushSmall(); err != nil {
+		return nil, err
+	}
+	if o := v.open[k]; o != nil {
+		return o, nil
+	}
+	return v.openObject(k)
+}
+
+// flushSmall turns the object in memory into a partial one on disk.
+func (v *Vault) flushSmall() error {
+	small := v.small
+	if small == nil {
+		return nil
+	}
+	v.small = nil
+	o, err := v.openObject(small.key)
+	if err != nil {
+		return err
+	}
+	return v.write(o, 0, small.bytes)
+}
+
+// openObject opens a partial object, or begins it.
+func (v *Vault) openObject(k key) (*object, error) {
+	for len(v.open) >= maxOpen {
+		if err := v.park(v.oldest()); err != nil {
+			v.troubled(err)
+		}
+	}
+	path := v.incoming(k)
+	if err := v.dirFor(v.own("incoming", k.sender)); err != nil {
+		return nil, err
+	}
+	o := &object{key: k, hash: sha256.New(), saved: v.opt.Now()}
+	if err := o.load(path); err != nil {
+		return nil, err
+	}
+	flags := os.O_RDWR | os.O_CREATE
+	if len(o.held) == 0 {
+		flags |= os.O_TRUNC // without a map nothing in the file can be trusted
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening a partial object: %w", err)
+	}
+	o.file = f
+	v.open[k] = o
+	return o, nil
+}
+
+// load reads the map of a partial object. One that is damaged counts as empty.
+func (o *object) load(path string) error {
+	data, err := os.ReadFile(path + mapSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the map of a partial object: %w", err)
+	}
+	var s savedObject
+	if json.Unmarshal(data, &s) != nil || !s.Held.valid() {
+		return nil
+	}
+	o.held = s.Held
+	if s.End != nil {
+		o.end = &end{content: content{Size: s.End.Size}, Holes: s.End.Holes}
+		if !decodeHash(s.End.SHA256, &o.end.SHA256) {
+			o.end = nil
+		}
+	}
+	return nil
+}
+
+func (v *Vault) oldest() *object {
+	var first *object
+	for _, o := range v.open {
+		if first == nil || o.used < first.used {
+			first = o
+		}
+	}
+	return first
+}
+
+// park saves the map of a partial object and closes it.
+func (v *Vault) park(o *object) error {
+	err := v.saveMap(o)
+	delete(v.open, o.key)
+	if cerr := o.file.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// saveMap syncs the data and then writes down which of it is there. A failed
+// sync drops the object: its pages cannot be trusted any more.
+func (v *Vault) saveMap(o *object) error {
+	if o.dirty == 0 {
+		return nil
+	}
+	if err := v.disk.sync(o.file); err != nil {
+		v.drop(o)
+		return fmt.Errorf("syncing a partial object: %w", err)
+	}
+	v.disk.point("object-synced")
+	s := savedObject{Held: o.held}
+	if o.end != nil {
+		s.End = &savedEnd{o.end.Size, o.end.SHA256.String(), o.end.Holes}
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	o.dirty, o.saved = 0, v.opt.Now()
+	return v.disk.replace(v.incoming(o.key)+mapSuffix, data, 0o600)
+}
+
+// drop throws a partial object away.
+func (v *Vault) drop(o *object) {
+	delete(v.open, o.key)
+	if o.file != nil {
+		o.file.Close()
+	}
+	os.Remove(v.incoming(o.key) + mapSuffix)
+	os.Remove(v.incoming(o.key))
+}
+
+// write stores what of p is not there yet, and completes the object if that was
+// all that was missing.
+func (v *Vault) write(o *object, off int64, p []byte) error {
+	v.used++
+	o.used = v.used
+	if o.end != nil && off+int64(len(p)) > o.end.Size {
+		return fmt.Errorf("bytes past the end of object %v: %w", o.key.id, ErrConflict)
+	}
+	for _, gap := range o.held.lacking(off, off+int64(len(p))) {
+		part := p[gap[0]-off : gap[1]-off]
+		if _, err := v.disk.writeAt(o.file, part, gap[0]); err != nil {
+			// How much of it was written is unknown; none of it is claimed.
+			return fmt.Errorf("writing object %v: %w", o.key.id, err)
+		}
+		if !o.held.add(gap[0], gap[1]) {
+			return fmt.Errorf("object %v comes in too many pieces: %w", o.key.id, ErrLimit)
+		}
+		o.dirty += int64(len(part))
+	}
+	o.advance(off, p)
+	if o.dirty >= mapBytes {
+		if err := v.saveMap(o); err != nil {
+			return err
+		}
+	}
+	return v.complete(o)
+}
+
+// advance carries the hash along the front of the object while its bytes are
+// still at hand. What came out of order is read again at the end.
+func (o *object) advance(off int64, p []byte) {
+	if o.hash != nil && off <= o.frontier && o.frontier < off+int64(len(p)) {
+		o.hash.Write(p[o.frontier-off:])
+		o.frontier = off + int64(len(p))
+	}
+}
+
+// EndObject tells what an object is when it is whole. It may come before the
+// data and any number of times; two that differ are a conflict, and the first
+// one holds.
+func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [][2]int64) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if size <= 0 || size >= MaxObject {
+		return fmt.Errorf("an object of %d bytes: %w", size, ErrLimit)
+	}
+	k, e := key{s.Sender, id}, &end{content: content{size, sum}, Holes: holes}
+	if !holesValid(holes, size) {
+		return fmt.Errorf("the holes of object %v: %w", id, ErrLimit)
+	}
+	if v.isPublished(s) {
+		return nil
+	}
+	if c, ok := v.known(k); ok {
+		if c != e.content {
+			return fmt.Errorf("another end of object %v: %w", id, ErrConflict)
+		}
+		return nil
+	}
+	if small := v.small; small != nil && small.key == k && int64(len(small.bytes)) == size {
+		v.small = nil
+		return v.failed(v.storeSmall(k, small.bytes, e))
+	}
+	if err := v.flushSmall(); err != nil {
+		return v.failed(err)
+	}
+	return v.failed(v.endPartial(k, e))
+}
+
+func holesValid(holes [][2]int64, size int64) bool {
+	last := int64(-1)
+	for _, h := range holes {
+		if h[0] <= last || h[1] <= 0 || h[0] > size-h[1] {
+			return false
+		}
+		last = h[0] + h[1]
+	}
+	return true
+}
+
+func (v *Vault) endPartial(k key, e *end) error {
+	o := v.open[k]
+	if o == nil {
+		var err error
+		if o, err = v.openObject(k); err != nil {
+			return err
+		}
+	}
+	if o.end != nil {
+		if o.end.content != e.content {
+			return fmt.Errorf("another end of object %v: %w", k.id, ErrConflict)
+		}
+		return v.complete(o)
+	}
+	if o.held.end() > e.Size {
+		v.drop(o)
+		return fmt.Errorf("object %v ends before its bytes do: %w", k.id, ErrConflict)
+	}
+	o.end = e
+	o.dirty++ // the end is worth a new map too
+	for _, h := range e.Holes {
+		if !o.held.add(h[0], h[0]+h[1]) {
+			return fmt.Errorf("object %v comes in too many pieces: %w", k.id, ErrLimit)
+		}
+	}
+	return v.complete(o)
+}
+
+// complete makes an object of a partial one that lacks nothing any more.
+func (v *Vault) complete(o *object) error {
+	if o.end == nil || !o.held.holds(0, o.end.Size) {
+		return nil
+	}
+	sum, err := o.sum()
+	if err != nil {
+		return fmt.Errorf("reading object %v back: %w", o.key.id, err)
+	}
+	if sum != o.end.SHA256 {
+		v.drop(o)
+		v.damaged(o.key, "its content is not what its end says")
+		return nil
+	}
+	if err := v.moveIn(o); err != nil {
+		return fmt.Errorf("storing object %v: %w", o.key.id, err)
+	}
+	v.gained(o.key, o.end.content)
+	return nil
+}
+
+// sum returns the hash of the whole object: the rest behind the frontier is read
+// from the file.
+func (o *object) sum() (sum Hash, err error) {
+	if err := o.file.Truncate(o.end.Size); err != nil { // a hole at the end
+		return sum, err
+	}
+	rest := io.NewSectionReader(o.file, o.frontier, o.end.Size-o.frontier)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{o.hash}, rest, make([]byte, 1<<20)); err != nil {
+		return sum, err
+	}
+	o.hash.Sum(sum[:0])
+	return sum, nil
+}
+
+// moveIn renames a complete object to its place. It is not synced yet.
+func (v *Vault) moveIn(o *object) error {
+	delete(v.open, o.key)
+	err := o.file.Chmod(0o444)
+	if cerr := o.file.Close(); err == nil {
+		err = cerr
+	}
+	to := v.layout.object(o.key)
+	if err == nil {
+		err = v.objectDir(o.key)
+	}
+	if err == nil {
+		err = v.disk.rename(v.incoming(o.key), to)
+	}
+	os.Remove(v.incoming(o.key) + mapSuffix)
+	return err
+}
+
+func (v *Vault) objectDir(k key) error {
+	return v.dirFor(v.own("objects", k.sender, k.id.String()[:2]))
+}
+
+// storeSmall writes an object that came in one piece straight to its place.
+func (v *Vault) storeSmall(k key, p []byte, e *end) error {
+	if Hash(sha256.Sum256(p)) != e.SHA256 {
+		v.damaged(k, "its content is not what its end says")
+		return nil
+	}
+	if err := v.objectDir(k); err != nil {
+		return err
+	}
+	path := v.layout.object(k)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return fmt.Errorf("storing object %v: %w", k.id, err)
+	}
+	_, err = v.disk.writeAt(f, p, 0)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(path)
+		return fmt.Errorf("storing object %v: %w", k.id, err)
+	}
+	v.gained(k, e.content)
+	return nil
+}
+
+func decodeHash(s string, h *Hash) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && copy(h[:], b) == len(b) && len(b) == len(h)
+}

@@ -1,0 +1,378 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+const (
+	// maxPending bounds the snapshots of one source that are not whole.
+	maxPending = 1000
+	// maxManifest bounds the manifest file, in bytes: a hundred million entries.
+	maxManifest = 64 << 30
+	// maxWindow bounds what decompression may need, in bytes.
+	maxWindow = 8 << 20
+)
+
+// ManifestRef closes a snapshot: it says what the manifest is and where it comes.
+type ManifestRef struct {
+	Object     ObjectID          `json:"object"`
+	ObjectSize int64             `json:"object_size"` // bytes of the object, which is compressed
+	Size       int64             `json:"size"`        // bytes of the manifest file
+	SHA256     Hash              `json:"sha256"`      // of the manifest file
+	Previous   Hash              `json:"previous"`
+	Signature  [64]byte          `json:"signature"`
+	PublicKey  ed25519.PublicKey `json:"public_key"`
+}
+
+// pending is a snapshot that is not whole.
+type pending struct {
+	Info
+	Ref      *ManifestRef `json:"ref,omitempty"`
+	snap     Snapshot
+	manifest bool                 // manifest.jsonl is there and good
+	missing  map[ObjectID]content // what the manifest lists and the vault lacks
+	stale    bool                 // missing must be made anew
+	reported bool                 // nothing came since it was reported
+}
+
+func isObject(e *manifest.Entry) bool {
+	return e.Kind == manifest.File && e.Object != ([16]byte{})
+}
+
+// lists reports whether the snapshot waits for the object with this content.
+func (p *pending) lists(id ObjectID, c content) bool {
+	want, ok := p.missing[id]
+	return ok && want == c || p.Ref != nil && p.Ref.Object == id
+}
+
+// gain notes that an object is there. One that is not what the manifest lists
+// stays missing.
+func (p *pending) gain(id ObjectID, c content) {
+	if p.missing[id] == c {
+		delete(p.missing, id)
+	}
+}
+
+func norm(s Snapshot) Snapshot {
+	s.Taken = s.Taken.UTC().Truncate(time.Second)
+	return s
+}
+
+// isPublished reports whether the restore point is there.
+func (v *Vault) isPublished(s Snapshot) bool {
+	s = norm(s)
+	if v.pending[s] != nil {
+		return false
+	}
+	if v.whole[s] {
+		return true
+	}
+	if _, err := os.Lstat(v.point(s)); err != nil {
+		return false
+	}
+	if len(v.whole) >= maxPending {
+		clear(v.whole)
+	}
+	v.whole[s] = true
+	return true
+}
+
+// Touch tells that a snapshot exists. From now on it is listed, as not whole
+// until it is.
+func (v *Vault) Touch(s Snapshot) error {
+	s = norm(s)
+	if p := v.pending[s]; p != nil {
+		p.reported = false
+		return nil
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	if v.isPublished(s) {
+		return nil
+	}
+	same := 0
+	for o := range v.pending {
+		if o.Sender == s.Sender && o.Source == s.Source {
+			same++
+		}
+	}
+	if same >= maxPending {
+		return fmt.Errorf("%s has %d snapshots that are not whole: %w", s.Sender+"/"+s.Source, same, ErrLimit)
+	}
+	p := &pending{snap: s, Info: Info{
+		Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken,
+		Received: v.clock.read(), State: Partial,
+	}}
+	if err := v.disk.makeDir(v.layout.pending(s)); err != nil {
+		return v.failed(err)
+	}
+	v.pending[s] = p
+	return v.failed(v.savePending(p))
+}
+
+func (v *Vault) savePending(p *pending) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return v.disk.replace(filepath.Join(v.layout.pending(p.snap), infoFile), append(data, '\n'), 0o644)
+}
+
+// loadPending takes up the snapshots that an earlier process left.
+func (v *Vault) loadPending() error {
+	dirs, err := filepath.Glob(v.own("pending", "*", "*", "*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		source := filepath.Dir(dir)
+		s, err := parseName(filepath.Base(filepath.Dir(source)), filepath.Base(source), filepath.Base(dir))
+		if err != nil {
+			continue // not ours
+		}
+		if _, err := os.Lstat(v.point(s)); err == nil {
+			os.RemoveAll(dir) // published just before a crash
+			continue
+		}
+		p := &pending{snap: s}
+		data, err := os.ReadFile(filepath.Join(dir, infoFile))
+		if err != nil || json.Unmarshal(data, p) != nil {
+			p = &pending{snap: s, Info: Info{Received: v.clock.read()}}
+		}
+		p.Name, p.Sender, p.Source, p.Number, p.Taken, p.State = s.Name(), s.Sender, s.Source, s.Number, s.Taken, Partial
+		v.pending[s] = p
+		_, merr := os.Lstat(filepath.Join(dir, manifestFile))
+		p.manifest = merr == nil && p.Ref != nil
+		p.stale = p.manifest
+	}
+	for _, p := range v.pending {
+		if err := v.refresh(p); err != nil {
+			v.troubled(err)
+		}
+	}
+	return nil
+}
+
+// refresh makes the set of missing objects anew from the manifest.
+func (v *Vault) refresh(p *pending) error {
+	if !p.stale {
+		return nil
+	}
+	p.missing = map[ObjectID]content{}
+	p.stale = false
+	path := filepath.Join(v.layout.pending(p.snap), manifestFile)
+	// Two looks: an object that was not recorded before a crash is kept only if
+	// some manifest wants it.
+	err := eachEntry(path, func(e *manifest.Entry) error {
+		if isObject(e) {
+			p.missing[ObjectID(e.Object)] = content{e.Size, Hash(e.SHA256)}
+		}
+		return nil
+	})
+	for id, c := range p.missing {
+		if have, ok := v.known(key{p.Sender, id}); ok && have == c {
+			delete(p.missing, id)
+		}
+	}
+	return err
+}
+
+// CloseSnapshot tells what the manifest of a snapshot is. When it has come and
+// all of its objects are there, the restore point is published.
+func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
+	s = norm(s)
+	if err := v.Touch(s); err != nil {
+		return err
+	}
+	p := v.pending[s]
+	if p == nil {
+		return v.compare(s, ref)
+	}
+	if ref.Size <= 0 || ref.Size > maxManifest || ref.ObjectSize <= 0 || ref.ObjectSize > maxManifest {
+		return fmt.Errorf("a manifest of %d bytes: %w", ref.Size, ErrLimit)
+	}
+	if p.Ref != nil && p.Ref.SHA256 != ref.SHA256 {
+		v.note(event.ManifestRefused, s, "a second manifest with another content: "+ref.SHA256.String())
+		return fmt.Errorf("a second manifest of %s: %w", s.Ref(), ErrConflict)
+	}
+	if p.Ref == nil {
+		p.Ref = &ref
+		if err := v.savePending(p); err != nil {
+			return v.failed(err)
+		}
+	}
+	return v.failed(v.advance(p))
+}
+
+// compare holds a manifest against the one that is published.
+func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
+	if !v.isPublished(s) {
+		return nil // it could not be noted, the disk makes trouble
+	}
+	sum, _, err := sumFile(filepath.Join(v.point(s), manifestFile))
+	if err != nil {
+		return v.failed(err)
+	}
+	if sum != ref.SHA256 {
+		v.note(event.ManifestRefused, s, "another manifest for a restore point that is published: "+ref.SHA256.String())
+		return fmt.Errorf("another manifest for %s: %w", s.Ref(), ErrConflict)
+	}
+	return nil
+}
+
+// advance takes a snapshot as far as it goes: manifest, then publication.
+func (v *Vault) advance(p *pending) error {
+	if !p.manifest {
+		if ok, err := v.takeManifest(p); err != nil || !ok {
+			return err
+		}
+	}
+	if err := v.refresh(p); err != nil {
+		return err
+	}
+	if len(p.missing) > 0 {
+		return nil
+	}
+	return v.publish(p)
+}
+
+// takeManifest unpacks and checks the manifest, if its object is there. A bad one
+// is refused, and the snapshot waits for another.
+func (v *Vault) takeManifest(p *pending) (bool, error) {
+	k := key{p.Sender, p.Ref.Object}
+	if c, ok := v.known(k); !ok || c.Size != p.Ref.ObjectSize {
+		return false, nil
+	}
+	dir := v.layout.pending(p.snap)
+	err := v.unpackManifest(p, k, filepath.Join(dir, manifestFile+".new"))
+	if errors.Is(err, ErrDamaged) {
+		v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", p.snap.Ref()).Err(err).Msg("manifest refused")
+		v.note(event.ManifestRefused, p.snap, err.Error())
+		p.Ref = nil
+		return false, v.savePending(p)
+	}
+	if err == nil {
+		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
+	}
+	if err == nil {
+		err = v.disk.rename(filepath.Join(dir, manifestFile+".new"), filepath.Join(dir, manifestFile))
+	}
+	if err == nil {
+		err = v.disk.syncPath(dir)
+	}
+	if err != nil {
+		return false, fmt.Errorf("storing the manifest of %s: %w", p.snap.Ref(), err)
+	}
+	p.manifest, p.stale = true, true
+	return true, nil
+}
+
+// unpackManifest decompresses the manifest into path and checks all of it: size,
+// hash, signature, form, and that it is of this snapshot.
+func (v *Vault) unpackManifest(p *pending, k key, path string) error {
+	in, err := os.Open(v.layout.object(k))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	zip, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer zip.Close()
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o444)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	w := &diskWriter{disk: &v.disk, file: out}
+	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w)); err != nil {
+		if w.err != nil {
+			return w.err
+		}
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return v.disk.sync(out)
+}
+
+// diskWriter writes through the disk and remembers its errors, so that they are
+// told apart from those of what is read.
+type diskWriter struct {
+	disk *disk
+	file *os.File
+	off  int64
+	err  error
+}
+
+func (w *diskWriter) Write(p []byte) (n int, err error) {
+	n, err = w.disk.writeAt(w.file, p, w.off)
+	w.off += int64(n)
+	w.err = err
+	return n, err
+}
+
+var errNotThis = errors.New("it is of another snapshot, or not what was announced or signed")
+
+// readManifest checks the text of a manifest against the snapshot.
+func (p *pending) readManifest(text io.Reader) error {
+	r, err := manifest.NewReader(text, manifest.Limits{})
+	if err != nil {
+		return err
+	}
+	h := r.Header()
+	if h.Sender != p.Sender || h.Source != p.Source || h.Number != p.Number || !h.Taken.Truncate(time.Second).Equal(p.Taken) {
+		return errNotThis
+	}
+	for err == nil {
+		_, err = r.Next()
+	}
+	if err != io.EOF {
+		return err
+	}
+	if Hash(r.Sum()) != p.Ref.SHA256 || !manifest.Verify(p.Ref.PublicKey, r.Digest(), p.Ref.Signature) ||
+		!bytes.Equal(h.Previous[:], p.Ref.Previous[:]) {
+		return errNotThis
+	}
+	t := r.Trailer()
+	p.Files, p.Bytes, p.Problems = t.Files, t.Bytes, t.Problems
+	return nil
+}
+
+// eachEntry reads a manifest file.
+func eachEntry(path string, visit func(*manifest.Entry) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading a manifest: %w", err)
+	}
+	defer f.Close()
+	r, err := manifest.NewReader(f, manifest.Limits{})
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+		if err := visit(e); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+// errMismatch is returned while a tree is built that lists an object otherwise
+// than the vault has it.
+var errMismatch = errors.New("an object is not what the manifest lists")
+
+// publish makes a restore point of a snapshot that lacks nothing. See the package
+// comment for the order, which is what survives a power cut.
+func (v *Vault) publish(p *pending) error {
+	if err := v.syncFresh(); err != nil {
+		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
+	}
+	err := v.stage(p)
+	if errors.Is(err, errMismatch) {
+		p.stale = true
+		return nil
+	}
+	if err == nil {
+		err = v.moveToPlace(p.snap)
+	}
+	if err != nil {
+		clearDir(v.own("staging"))
+		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
+	}
+	v.published(p)
+	return nil
+}
+
+// stage builds the restore point below staging/ and syncs it.
+func (v *Vault) stage(p *pending) error {
+	dir := v.staging(p.snap)
+	if err := clearDir(v.own("staging")); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	pendingDir := v.layout.pending(p.snap)
+	for _, name := range []string{manifestFile, sigFile} {
+		if err := v.linkOrCopy(filepath.Join(pendingDir, name), dir, name); err != nil {
+			return err
+		}
+	}
+	t, err := v.newTree(p, dir)
+	if err != nil {
+		return err
+	}
+	err = t.build(filepath.Join(pendingDir, manifestFile))
+	if cerr := t.close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	v.disk.point("built")
+	// The time of the sums is the time of publication, for those who have the
+	// tree alone.
+	now := v.clock.read()
+	if err := os.Chtimes(filepath.Join(dir, sumsFile), now, now); err != nil {
+		return err
+	}
+	p.Received = now
+	return v.syncTree(dir, t)
+}
+
+func (v *Vault) syncTree(dir string, t *tree) error {
+	if len(t.dirs)+t.files > syncEach {
+		return v.disk.syncFileSystem(dir)
+	}
+	for _, name := range append(t.made, filepath.Join(dir, sumsFile)) {
+		if err := v.disk.syncPath(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range t.dirs {
+		if err := v.disk.syncPath(name); err != nil {
+			return err
+		}
+	}
+	return v.disk.syncPath(dir)
+}
+
+// moveToPlace is the moment of publication.
+func (v *Vault) moveToPlace(s Snapshot) error {
+	to := v.point(s)
+	if err := v.disk.makeDir(filepath.Dir(to)); err != nil {
+		return err
+	}
+	v.disk.point("staged")
+	if err := v.disk.rename(v.staging(s), to); err != nil {
+		return err
+	}
+	v.disk.point("renamed")
+	for _, dir := range []string{filepath.Dir(to), v.own("staging")} {
+		if err := v.disk.syncPath(dir); err != nil {
+			return err
+		}
+	}
+	v.disk.point("published")
+	// Only now, as a directory that may not be written cannot be renamed.
+	return os.Chmod(to, 0o555)
+}
+
+// published records and tells what has become whole. Trouble from here on costs
+// tidiness, not the restore point.
+func (v *Vault) published(p *pending) {
+	p.State, p.MissingFiles, p.MissingBytes = Whole, 0, 0
+	v.note(event.SnapshotWhole, p.snap, p.Ref.SHA256.String())
+	delete(v.pending, p.snap)
+	v.whole[p.snap] = true
+	os.RemoveAll(v.layout.pending(p.snap))
+	k := key{p.Sender, p.Ref.Object}
+	os.Remove(v.layout.object(k))
+	if err := v.catalog.remove(k); err != nil {
+		v.troubled(err)
+	}
+	v.log.Info().Str(event.Field, event.SnapshotWhole).Str("snapshot", p.snap.Ref()).Int64("files", p.Files).
+		Int64("bytes", p.Bytes).Int64("problems", p.Problems).Msg("a restore point is whole and published")
+	if v.opt.OnPublish != nil {
+		v.opt.OnPublish(p.Info)
+	}
+}
+
+// publishReady publishes every snapshot that lacks nothing.
+func (v *Vault) publishReady() error {
+	var first error
+	for _, p := range v.pending {
+		if p.Ref == nil {
+			continue
+		}
+		if err := v.advance(p); err != nil && first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		v.troubled(first)
+	}
+	return nil
+}
+
+// linkOrCopy links a file into a directory, or copies it where the file system
+// allows no further link.
+func (v *Vault) linkOrCopy(from, dir, name string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = v.linkAt(from, int(f.Fd()), name)
+	return err
+}
+
+// linkAt does that in an open directory. It reports whether a copy was made,
+// which has to be synced.
+func (v *Vault) linkAt(from string, dir int, name string) (copied bool, err error) {
+	err = v.disk.link(from, dir, name)
+	if !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EPERM) {
+		return false, err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return true, err
+	}
+	defer in.Close()
+	out, err := createAt(dir, name)
+	if err != nil {
+		return true, err
+	}
+	defer out.Close()
+	if _, err := io.Copy(&diskWriter{disk: &v.disk, file: out}, in); err != nil {
+		return true, err
+	}
+	return true, v.disk.sync(out)
+}
+
+func createAt(dir int, name string) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o444)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// hardlinkTargets returns the paths that hard links of the manifest name.
+func hardlinkTargets(path string) (map[string]*manifest.Entry, error) {
+	targets := map[string]*manifest.Entry{}
+	err := eachEntry(path, func(e *manifest.Entry) error {
+		if e.Kind == manifest.Hardlink {
+			targets[e.Target] = nil
+		}
+		return nil
+	})
+	return targets, err
+}

@@ -1,0 +1,96 @@
+package vault
+
+import "weir/internal/event"
+
+const (
+	// freshMost is how many complete objects may wait to be synced and recorded.
+	freshMost = 100_000
+	// partialFiles bounds the files that one log line names.
+	partialFiles = 20
+)
+
+// Settle does what is not tied to anything that comes: it brings maps up to date,
+// publishes what lacks nothing, and when the link is quiet says, once, which
+// snapshots are not whole and what they lack. Call it about every second.
+func (v *Vault) Settle(quiet bool) error {
+	if err := v.flushSmallIf(quiet); err != nil {
+		v.troubled(err)
+	}
+	if quiet || len(v.fresh) >= freshMost {
+		if err := v.syncFresh(); err != nil {
+			v.troubled(err)
+		}
+	}
+	now := v.opt.Now()
+	for _, o := range v.open {
+		if o.dirty > 0 && (quiet || now.Sub(o.saved) >= mapEvery) {
+			if err := v.saveMap(o); err != nil {
+				v.troubled(err)
+			}
+		}
+	}
+	if err := v.publishReady(); err != nil {
+		return err
+	}
+	v.clock.read()
+	if quiet {
+		v.reportPartial()
+	}
+	return nil
+}
+
+// flushSmallIf writes the object in memory out when nothing more comes.
+func (v *Vault) flushSmallIf(quiet bool) error {
+	if !quiet {
+		return nil
+	}
+	return v.flushSmall()
+}
+
+// reportPartial says what is not whole, once after each stretch of activity.
+func (v *Vault) reportPartial() {
+	for _, p := range v.pending {
+		if p.reported {
+			continue
+		}
+		p.reported = true
+		files, err := v.measure(p)
+		if err != nil {
+			v.troubled(err)
+			continue
+		}
+		if err := v.savePending(p); err != nil {
+			v.troubled(err)
+		}
+		line := v.log.Warn().Str(event.Field, event.SnapshotPartial).Str("snapshot", p.snap.Ref()).
+			Bool("manifest", p.manifest).Int64("missing_files", p.MissingFiles).Int64("missing_bytes", p.MissingBytes)
+		if len(files) > 0 {
+			line = line.Interface("files", files)
+		}
+		line.Msg("a snapshot is not whole; push the source again to fill the holes")
+		v.note(event.SnapshotPartial, p.snap, "")
+	}
+}
+
+// measure counts what a snapshot lacks and returns the first files with their
+// missing ranges.
+func (v *Vault) measure(p *pending) ([]MissingFile, error) {
+	p.MissingFiles, p.MissingBytes = 0, 0
+	if !p.manifest {
+		return nil, nil
+	}
+	var first []MissingFile
+	for m, err := range missingOf(v.layout, p.snap, v.layout.pending(p.snap)) {
+		if err != nil {
+			return nil, err
+		}
+		p.MissingFiles++
+		for _, r := range m.Ranges {
+			p.MissingBytes += r[1]
+		}
+		if len(first) < partialFiles {
+			first = append(first, m)
+		}
+	}
+	return first, nil
+}

@@ -1,0 +1,40 @@
+package vault
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How much is written, or how long, between two looks at the free space.
+const (
+	spaceBytes = 64 << 20
+	spaceEvery = time.Second
+)
+
+// spaceWatch keeps new data from filling the disk up.
+type spaceWatch struct {
+	dir     string
+	minFree int64
+	written int64
+	looked  time.Time
+	err     error
+}
+
+// ask returns ErrSpace when n more bytes would leave less than the reserve.
+func (w *spaceWatch) ask(n int) error {
+	w.written += int64(n)
+	if w.written < spaceBytes && time.Since(w.looked) < spaceEvery {
+		return w.err
+	}
+	w.written, w.looked, w.err = 0, time.Now(), nil
+	var st unix.Statfs_t
+	if err := unix.Statfs(w.dir, &st); err != nil {
+		return nil // the write itself will tell
+	}
+	if free := int64(st.Bavail) * st.Bsize; free-int64(n) < w.minFree {
+		w.err = fmt.Errorf("%d bytes are free, min_free is %d: %w", free, w.minFree, ErrSpace)
+	}
+	return w.err
+}

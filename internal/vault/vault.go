@@ -1,0 +1,269 @@
+package vault
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+// Errors of the vault.
+var (
+	ErrInUse    = errors.New("another weir-recv holds the vault; end it first")
+	ErrSpace    = errors.New("the vault's disk is full: make room, or lower min_free")
+	ErrConflict = errors.New("it contradicts what the vault already has")
+	ErrLimit    = errors.New("a limit of the vault is exceeded")
+	ErrDamaged  = errors.New("it is damaged")
+)
+
+// Options say how a vault is written.
+type Options struct {
+	MinFree   int64 // bytes of the disk that new data must leave free
+	Log       zerolog.Logger
+	Now       func() time.Time             // nil for time.Now
+	Signers   map[string]ed25519.PublicKey // of the senders, for allowed_signers
+	OnPublish func(Info)                   // may be nil
+}
+
+// Vault is a vault that is open for writing. Its methods are called from one
+// goroutine.
+type Vault struct {
+	layout
+	opt     Options
+	disk    disk
+	log     zerolog.Logger
+	lock    *os.File
+	catalog *catalog
+	events  *eventLog
+	clock   *clock
+
+	open    map[key]*object // partial objects that are in use
+	fresh   map[key]content // complete, not synced yet
+	small   *object         // the latest short object, still in memory
+	used    uint64          // counts uses of partial objects
+	pending map[Snapshot]*pending
+	whole   map[Snapshot]bool // published ones that came up lately
+	made    map[string]bool   // directories that are there
+
+	settled   time.Time
+	space     spaceWatch
+	diskNoted time.Time
+}
+
+// Create makes an empty vault in dir, or leaves the one that is there.
+func Create(dir string) error {
+	d := realDisk()
+	for _, name := range []string{"objects", "incoming", "pending", "staging"} {
+		if err := d.makeDir(filepath.Join(dir, ownDir, name)); err != nil {
+			return fmt.Errorf("making the vault: %w", err)
+		}
+	}
+	return nil
+}
+
+// Open opens a vault for writing, makes it if it is not there, and clears up
+// after a crash. Only one process can have it open for writing.
+func Open(dir string, opt Options) (*Vault, error) { return open(dir, opt, realDisk()) }
+
+func open(dir string, opt Options, d disk) (v *Vault, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	if err := Create(dir); err != nil {
+		return nil, err
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	v = &Vault{
+		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
+		open: map[key]*object{}, fresh: map[key]content{}, pending: map[Snapshot]*pending{},
+		whole: map[Snapshot]bool{}, made: map[string]bool{},
+	}
+	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
+	defer func() {
+		if err != nil {
+			v.release()
+		}
+	}()
+	if err := v.takeLock(); err != nil {
+		return nil, err
+	}
+	if v.clock, err = openClock(v.own("clock"), opt.Now, &v.disk); err != nil {
+		return nil, err
+	}
+	if v.events, err = openEvents(v.own("events.jsonl"), &v.disk); err != nil {
+		return nil, err
+	}
+	if err := v.openCatalog(); err != nil {
+		return nil, err
+	}
+	return v, v.recover()
+}
+
+func (v *Vault) takeLock() (err error) {
+	v.lock, err = os.OpenFile(v.own("lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the vault: %w", err)
+	}
+	if err := unix.Flock(int(v.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
+	}
+	return nil
+}
+
+// openCatalog opens the index and fills a new one from the restore points.
+func (v *Vault) openCatalog() (err error) {
+	var fresh bool
+	if v.catalog, fresh, err = openCatalog(v.own("catalog.db")); err != nil || !fresh {
+		return err
+	}
+	n, err := v.reindex()
+	if n > 0 {
+		v.log.Warn().Str(event.Field, event.VaultRecovered).Int("objects", n).Msg("the catalog was rebuilt from the restore points")
+	}
+	return err
+}
+
+// recover sweeps away what a crash left half done and takes up the snapshots
+// that are not whole.
+func (v *Vault) recover() error {
+	if err := clearDir(v.own("staging")); err != nil {
+		return fmt.Errorf("clearing the staging area: %w", err)
+	}
+	if err := v.writeSigners(); err != nil {
+		return err
+	}
+	if err := v.loadPending(); err != nil {
+		return fmt.Errorf("taking up the pending snapshots: %w", err)
+	}
+	return v.publishReady()
+}
+
+// clearDir removes what is in dir. Published directories are made read-only
+// only after they left the staging area, so modes are no obstacle.
+func clearDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				os.Chmod(p, 0o755)
+			}
+			return nil
+		})
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeSigners lists the senders' keys in the form that ssh-keygen reads. Keys
+// that are no longer trusted stay: what they signed is still there.
+func (v *Vault) writeSigners() error {
+	path := v.own(signersFile)
+	old, _ := os.ReadFile(path)
+	lines := map[string]bool{}
+	for line := range strings.Lines(string(old)) {
+		lines[strings.TrimSpace(line)] = true
+	}
+	before := len(lines)
+	for name, pub := range v.opt.Signers {
+		lines[manifest.AllowedSigner(name, pub)] = true
+	}
+	delete(lines, "")
+	if len(lines) == before {
+		return nil
+	}
+	text := strings.Join(slices.Sorted(maps.Keys(lines)), "\n") + "\n"
+	if err := v.disk.replace(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing the senders' keys: %w", err)
+	}
+	return nil
+}
+
+// Close persists what is known of partial objects and lets go of the vault.
+func (v *Vault) Close() error {
+	err := v.flushSmall()
+	if ferr := v.syncFresh(); err == nil {
+		err = ferr
+	}
+	for _, o := range v.open {
+		if perr := v.park(o); err == nil {
+			err = perr
+		}
+	}
+	if rerr := v.release(); err == nil {
+		err = rerr
+	}
+	return err
+}
+
+func (v *Vault) release() error {
+	var err error
+	if v.catalog != nil {
+		err = v.catalog.close()
+	}
+	if v.events != nil {
+		err = errors.Join(err, v.events.close())
+	}
+	if v.lock != nil {
+		err = errors.Join(err, v.lock.Close())
+	}
+	return err
+}
+
+// note writes an event and logs it. Trouble with the event log must not stop
+// the vault from storing.
+func (v *Vault) note(name string, s Snapshot, detail string) {
+	e := Event{Time: v.clock.read(), Event: name, Detail: detail}
+	if s.Sender != "" {
+		e.Snapshot = s.Ref()
+	}
+	if err := v.events.add(e); err != nil {
+		v.troubled(err)
+	}
+}
+
+// diskEvery bounds how often trouble with the disk is logged.
+const diskEvery = time.Minute
+
+// troubled logs an error of the disk, once a minute.
+func (v *Vault) troubled(err error) {
+	if now := v.opt.Now(); now.Sub(v.diskNoted) >= diskEvery || now.Before(v.diskNoted) {
+		v.diskNoted = now
+		name := event.DiskError
+		if isFull(err) || errors.Is(err, ErrSpace) {
+			name = event.DiskFull
+		}
+		v.log.Error().Str(event.Field, name).Err(err).Msg("the vault's disk makes trouble; what cannot be stored counts as missing")
+	}
+}
+
+// dirFor makes a directory of the vault's own once.
+func (v *Vault) dirFor(path string) error {
+	if v.made[path] {
+		return nil
+	}
+	if err := v.disk.makeDir(path); err != nil {
+		return err
+	}
+	v.made[path] = true
+	return nil
+}

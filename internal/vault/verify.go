@@ -1,0 +1,285 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weir/internal/manifest"
+)
+
+// maxFindings bounds the findings that a report names one by one.
+const maxFindings = 1000
+
+// Finding is one thing that is wrong with a snapshot.
+type Finding struct {
+	Path string // in the snapshot, or a file of the restore point itself
+	What string
+}
+
+// String returns the finding as a line for an operator.
+func (f Finding) String() string {
+	if f.Path == "" {
+		return f.What
+	}
+	return fmt.Sprintf("%q: %s", f.Path, f.What)
+}
+
+// Report says what Verify found.
+type Report struct {
+	Files    int64
+	Bytes    int64
+	Findings []Finding // empty if all is good
+	More     int64     // findings beyond those listed
+}
+
+func (r *Report) add(path, what string, args ...any) {
+	if len(r.Findings) >= maxFindings {
+		r.More++
+		return
+	}
+	r.Findings = append(r.Findings, Finding{path, fmt.Sprintf(what, args...)})
+}
+
+// verifier is one Verify under way.
+type verifier struct {
+	ctx      context.Context
+	found    Found
+	root     *os.Root
+	progress func(int64)
+	report   Report
+	sums     hash.Hash // of the SHA256SUMS that should be there
+	names    map[string]bool
+	line     []byte
+	links    map[string]*manifest.Entry
+}
+
+// Verify reads every byte of a snapshot again and compares it with the manifest,
+// checks the manifest's signature against the sender's keys, SHA256SUMS against
+// the manifest, and looks for files that do not belong. What is wrong is in the
+// report; an error means that it could not be found out.
+func Verify(ctx context.Context, dir string, f Found, progress func(bytes int64)) (Report, error) {
+	v := &verifier{ctx: ctx, found: f, progress: progress, sums: sha256.New(), names: map[string]bool{}}
+	if f.Manifest == "" {
+		v.report.add("", "its manifest has not come")
+		return v.report, nil
+	}
+	if err := v.manifest(layout{dir}); err != nil {
+		return v.report, err
+	}
+	if f.State != Whole {
+		v.missing(dir)
+		return v.report, nil
+	}
+	return v.report, v.tree()
+}
+
+// manifest checks the form and the signature of the manifest.
+func (v *verifier) manifest(l layout) error {
+	file, err := os.Open(v.found.Manifest)
+	if err != nil {
+		return fmt.Errorf("opening the manifest: %w", err)
+	}
+	defer file.Close()
+	r, err := manifest.NewReader(file, manifest.Limits{})
+	for err == nil {
+		_, err = r.Next()
+	}
+	if err != io.EOF {
+		v.report.add(manifestFile, "%v", err)
+		return nil
+	}
+	armored, err := os.ReadFile(filepath.Join(v.found.Dir, sigFile))
+	if err != nil {
+		v.report.add(sigFile, "%v", err)
+		return nil
+	}
+	pub, sig, err := manifest.Unarmor(armored)
+	switch {
+	case err != nil:
+		v.report.add(sigFile, "%v", err)
+	case !manifest.Verify(pub, r.Digest(), sig):
+		v.report.add(sigFile, "it does not sign this manifest")
+	case !isSigner(l, v.found.Sender, pub):
+		v.report.add(sigFile, "its key is not one of %s in %s", v.found.Sender, l.own(signersFile))
+	}
+	h := r.Header()
+	if s := (Snapshot{h.Sender, h.Source, h.Number, h.Taken}); s.check() != nil || s.Ref() != v.found.Ref() {
+		v.report.add(manifestFile, "it is of another snapshot")
+	}
+	return nil
+}
+
+func isSigner(l layout, sender string, pub ed25519.PublicKey) bool {
+	data, err := os.ReadFile(l.own(signersFile))
+	want := manifest.AllowedSigner(sender, pub)
+	return err == nil && slices.Contains(strings.Split(string(data), "\n"), want)
+}
+
+// missing reports what a snapshot that is not whole lacks.
+func (v *verifier) missing(dir string) {
+	for m, err := range Missing(dir, v.found) {
+		if err != nil {
+			v.report.add(manifestFile, "%v", err)
+			return
+		}
+		v.report.add(m.Path, "not whole, %d ranges are missing", len(m.Ranges))
+	}
+	if len(v.report.Findings) == 0 {
+		v.report.add("", "it is not published yet")
+	}
+}
+
+// tree compares the published tree with the manifest.
+func (v *verifier) tree() error {
+	root, err := os.OpenRoot(filepath.Join(v.found.Dir, dataDir))
+	if err != nil {
+		v.report.add(dataDir, "%v", err)
+		return nil
+	}
+	defer root.Close()
+	v.root = root
+	if v.links, err = hardlinkTargets(v.found.Manifest); err != nil {
+		return nil // reported with the manifest
+	}
+	if err := eachEntry(v.found.Manifest, v.entry); err != nil {
+		if v.ctx.Err() != nil {
+			return v.ctx.Err()
+		}
+		return nil
+	}
+	v.checkSums()
+	return v.strays()
+}
+
+func (v *verifier) entry(e *manifest.Entry) error {
+	if err := v.ctx.Err(); err != nil {
+		return err
+	}
+	switch e.Kind {
+	case manifest.Dir:
+		v.names[e.Path] = true
+	case manifest.Hardlink:
+		if target := v.links[e.Target]; target != nil {
+			link := *target
+			link.Path = e.Path
+			v.file(&link)
+		}
+	case manifest.File:
+		if _, ok := v.links[e.Path]; ok {
+			kept := *e
+			v.links[e.Path] = &kept
+		}
+		if isObject(e) || e.Size == 0 && e.Problem == "" {
+			v.file(e)
+		}
+	}
+	return nil
+}
+
+// file reads one file and compares it.
+func (v *verifier) file(e *manifest.Entry) {
+	v.names[e.Path] = true
+	v.line = manifest.AppendSumLine(v.line[:0], e.SHA256, dataDir+"/"+e.Path)
+	v.sums.Write(v.line)
+	sum, size, err := v.read(e.Path)
+	v.report.Files++
+	v.report.Bytes += size
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.report.add(e.Path, "it is gone")
+	case err != nil:
+		v.report.add(e.Path, "%v", err)
+	case size != e.Size:
+		v.report.add(e.Path, "it has %d bytes, the manifest says %d", size, e.Size)
+	case sum != Hash(e.SHA256):
+		v.report.add(e.Path, "its SHA-256 is %v, the manifest says %v", sum, Hash(e.SHA256))
+	}
+}
+
+func (v *verifier) read(p string) (Hash, int64, error) {
+	f, err := v.root.Open(p)
+	if err != nil {
+		return Hash{}, 0, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return Hash{}, 0, errors.Join(err, errors.New("it is no regular file"))
+	}
+	h := sha256.New()
+	n, err := io.CopyBuffer(&counter{h, v.ctx, v.progress}, struct{ io.Reader }{f}, make([]byte, 1<<20))
+	var sum Hash
+	h.Sum(sum[:0])
+	return sum, n, err
+}
+
+// counter tells of the bytes that pass, and stops when its context ends.
+type counter struct {
+	io.Writer
+	ctx  context.Context
+	tell func(int64)
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	if c.tell != nil {
+		c.tell(int64(len(p)))
+	}
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Writer.Write(p)
+}
+
+// checkSums compares SHA256SUMS with what the manifest makes it.
+func (v *verifier) checkSums() {
+	sum, _, err := sumFile(filepath.Join(v.found.Dir, sumsFile))
+	if err != nil {
+		v.report.add(sumsFile, "%v", err)
+	} else if !bytes.Equal(sum[:], v.sums.Sum(nil)) {
+		v.report.add(sumsFile, "it does not agree with the manifest")
+	}
+}
+
+// strays looks for what the manifest does not list, and for other files beside
+// the tree.
+func (v *verifier) strays() error {
+	for p := range v.names {
+		for d := parent(p); d != "" && !v.names[d]; d = parent(d) {
+			v.names[d] = true
+		}
+	}
+	err := fs.WalkDir(v.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			v.report.add(p, "%v", err)
+			return nil
+		}
+		if p != "." && !v.names[p] {
+			v.report.add(p, "the manifest does not list it")
+		}
+		return v.ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(v.found.Dir)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", v.found.Dir, err)
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{dataDir, manifestFile, sigFile, sumsFile}, e.Name()) {
+			v.report.add(path.Clean(e.Name()), "it does not belong here")
+		}
+	}
+	return nil
+}
