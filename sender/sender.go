@@ -133,3 +133,18 @@ func (s *Sender) Push(ctx context.Context, job Job) (Result, error) {
 	}
 	return snap.result, nil
 }
+
+// Due returns when the next snapshot of a source is due: every after the last one
+// that was sent, at once if there is none.
+func (s *Sender) Due(source string, every time.Duration) time.Time {
+	now := s.cfg.Clock.Now()
+	l, err := s.cfg.State.latest(source)
+	if err != nil || l.Number == 0 {
+		return now
+	}
+	// A clock that was set back must not make it wait for longer than a period.
+	if due := time.Unix(0, l.Taken).Add(every); due.Before(now.Add(every)) {
+		return due
+	}
+	return now
+}

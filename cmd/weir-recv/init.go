@@ -13,6 +13,7 @@ import (
 	"weir/internal/config"
 	"weir/internal/exit"
 	"weir/internal/keys"
+	"weir/internal/vault"
 )
 
 func initCommand(path *string) *cobra.Command {
@@ -76,7 +77,10 @@ func makeVault(dir string) error {
 	if err != nil {
 		return fmt.Errorf("the vault is not writable: %w; change its owner or choose another --vault", err)
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("the vault is not writable: %w", err)
+	}
+	return vault.Create(dir)
 }
 
 // makeKey makes the key, or keeps the one that an earlier init left.

@@ -23,6 +23,7 @@ func rootCommand() *cobra.Command {
 		initCommand(path),
 		keyCommand(path),
 		trustCommand(path),
+		runCommand(path),
 	)
 	return root
 }

@@ -41,4 +41,23 @@ stdin). The rest of the file stays as it is.`
 A running weir-recv takes it up when it starts again.
 `
 	trustKnown = "Sender %q is trusted already, fingerprint %s, in %s. Nothing changed.\n"
+
+	runShort = "Receive and store, until stopped"
+	runLong  = `run is the service: it listens for senders that are trusted, and stores what they
+send in the vault. It logs every restore point that is whole, every one that is
+not with what lacks, and every loss. SIGINT or SIGTERM end it in good order.
+
+With --exit-after or --exit-idle it ends by itself, with 3 if fewer restore
+points became whole than were asked for, or if one that it saw is not whole.`
+	exitAfterFlag = "end after `N` restore points became whole"
+	exitIdleFlag  = "end when nothing came for this long, as in 30s"
+	startedWords  = "listening"
+	stoppedWords  = "stopped"
+	noSenders     = "no sender is trusted yet, so nothing will be stored: weir-recv trust NAME KEY"
+	// Address.
+	listenFailed = "listening on %s: %w; end the program that holds it, or change listen in the configuration"
+	// Restore points asked for, made.
+	tooFewWhole = "%d restore points were asked for, %d became whole; see weir-vault list"
+	// Snapshots not whole.
+	someNotWhole = "%d snapshots are not whole; see weir-vault list"
 )

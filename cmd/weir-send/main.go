@@ -22,6 +22,8 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		initCommand(path),
 		keyCommand(path),
+		pushCommand(path),
+		runCommand(path),
 	)
 	return root
 }

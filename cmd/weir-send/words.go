@@ -36,4 +36,33 @@ Next, carry it to the vault host and type there:
 	keyLong   = "key prints the public key alone on stdout, and its fingerprint on stderr."
 	keyDone   = "Fingerprint %s.\n"
 	confThere = "%s exists already and is not overwritten: edit it, or name another place with --config"
+
+	pushUse   = "push --source NAME PATH... | -"
+	pushShort = "Take one snapshot and send it"
+	pushLong  = `push sends a snapshot of the PATHs, or with - of what it reads from the standard
+input. One directory becomes the root of the snapshot; several paths stand under
+their last names. All content is sent, also of files that did not change: that
+fills what the receiver lacks of earlier snapshots. With --changed only new and
+changed files are sent.
+
+Where weir-send run is active, the work is handed to it. The last line says what
+was sent. What arrived only the vault knows.`
+	pushExample = `  weir-send push --source etc /etc --exclude '*.swp' --exclude 'cache/**'
+  pg_dump db | weir-send push --source pg --as db.sql -`
+	sourceFlag   = "name of the source in the vault"
+	excludeFlag  = "leave out what matches this `GLOB`, by path in the snapshot or by last name; may be repeated"
+	asFlag       = "path in the snapshot of what comes from the standard input"
+	changedFlag  = "send only files that are new or changed"
+	pushNoName   = "name what comes from the standard input, as in --as db.sql"
+	pushNoStream = "--as is for the standard input, given as -"
+	// Name, files, size, files sent, bytes sent, rate, overhead in percent, seconds.
+	pushDone     = "Sent %s: %s files, %s; this time %s files with %s, at %s on the wire, overhead %.1f %%, in %.1f s.\n"
+	pushProblems = "%d files changed, vanished or could not be read; they are named above and in the manifest"
+
+	runShort = "Send the sources of the configuration on their schedule, until stopped"
+	runLong  = `run is the service: it owns the link, sends a snapshot of every [[source]] when it
+is due, takes the work of weir-send push, and in between tells the receiver that
+it is there. SIGINT or SIGTERM end it.`
+	startedWords = "ready to send"
+	stoppedWords = "stopped"
 )

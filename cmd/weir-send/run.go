@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"weir/internal/config"
+	"weir/internal/control"
+	"weir/internal/event"
+	"weir/internal/exit"
+	"weir/internal/terminal"
+	"weir/sender"
+)
+
+func runCommand(path *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: runShort, Long: runLong, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(*path)
+			if err != nil {
+				return err
+			}
+			log, err := terminal.NewScreen(os.Stderr).Logger(c.LogLevel, c.LogFormat)
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
+			return serve(cmd.Context(), c, log)
+		},
+	}
+}
+
+// serve owns the link: it takes requests on the socket and keeps the schedule.
+func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
+	s, err := newService(c, log)
+	if err != nil {
+		return err
+	}
+	l, err := control.Listen(c.Socket)
+	if err != nil {
+		s.close()
+		return err
+	}
+	log.Info().Str(event.Field, event.Started).Stringer("to", c.To).Int("sources", len(c.Sources)).
+		Stringer("rate", c.Rate).Bool("gso", s.link.GSO()).Msg(startedWords)
+	err = s.with(ctx, func(ctx context.Context) error {
+		go s.schedule(ctx)
+		return control.Serve(ctx, l, s.handle)
+	})
+	log.Info().Str(event.Field, event.Stopped).Msg(stoppedWords)
+	return err
+}
+
+// schedule sends each source when it is due. One that failed is due again after
+// retryAfter, not after its whole period.
+func (s *service) schedule(ctx context.Context) {
+	due := make([]time.Time, len(s.config.Sources))
+	for i, src := range s.config.Sources {
+		due[i] = s.sender.Due(src.Name, time.Duration(src.Every))
+	}
+	for {
+		next, at := -1, time.Time{}
+		for i := range due {
+			if next < 0 || due[i].Before(at) {
+				next, at = i, due[i]
+			}
+		}
+		if next < 0 {
+			return
+		}
+		select {
+		case <-time.After(time.Until(at)):
+		case <-ctx.Done():
+			return
+		}
+		due[next] = s.send(ctx, s.config.Sources[next])
+	}
+}
+
+// retryAfter is how long after a failure a source is tried again, unless its
+// period is shorter.
+const retryAfter = 5 * time.Minute
+
+// send sends one source and returns when it is due again.
+func (s *service) send(ctx context.Context, src config.Source) time.Time {
+	start := time.Now()
+	res, err := s.sender.Push(ctx, sender.Job{Source: src.Name, Paths: src.Path, Exclude: src.Exclude})
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Error().Str(event.Field, event.SnapshotFailed).Str("source", src.Name).Err(err).Msg("a snapshot could not be sent")
+		}
+		return start.Add(min(time.Duration(src.Every), retryAfter))
+	}
+	s.log.Info().Str(event.Field, event.SnapshotSent).Str("snapshot", fmt.Sprintf("%s/%s/%s", s.config.Name, src.Name, res.Name())).
+		Int64("files", res.Files).Int64("bytes", res.Bytes).Int64("sent_files", res.SentFiles).Int64("sent_bytes", res.SentBytes).
+		Int64("wire_bytes", res.WireBytes).Int64("problems", res.Problems).Dur("took", res.Duration).Msg("sent; whether it arrived only the vault knows")
+	return start.Add(time.Duration(src.Every))
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"weir/internal/config"
+	"weir/internal/keys"
+	"weir/internal/pacing"
+	"weir/internal/udptx"
+	"weir/sender"
+)
+
+// service is a sender with its socket and its state.
+type service struct {
+	config config.Sender
+	log    zerolog.Logger
+	state  *sender.State
+	link   *udptx.Conn
+	sender *sender.Sender
+}
+
+func newService(c config.Sender, log zerolog.Logger) (s *service, err error) {
+	s = &service{config: c, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	signer, err := keys.LoadSender(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	receiver, err := keys.ParseReceiver(c.Receiver)
+	if err != nil {
+		return nil, fmt.Errorf("reading the receiver's key in %s: %w", c.File, err)
+	}
+	g := c.Geometry
+	if g.K == 0 {
+		g, err = sender.NewGeometry(uint64(c.Rate), c.Overhead.Fraction(), time.Duration(c.Burst), g.Symbol)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if s.state, err = sender.OpenState(c.State); err != nil {
+		return nil, err
+	}
+	if s.link, err = udptx.Dial(udptx.Config{To: c.To, NoGSO: !c.Offload}); err != nil {
+		return nil, err
+	}
+	s.sender, err = sender.New(sender.Config{
+		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
+		Burst: time.Duration(c.Burst), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
+		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: log,
+	})
+	return s, err
+}
+
+func (s *service) close() error {
+	var errs []error
+	if s.link != nil {
+		errs = append(errs, s.link.Close())
+	}
+	if s.state != nil {
+		errs = append(errs, s.state.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// with runs the sender for as long as work takes. Work ends early when the link
+// fails, and the link's error is the one that is told.
+func (s *service) with(ctx context.Context, work func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan error, 1)
+	go func() {
+		err := s.sender.Run(ctx)
+		cancel(err)
+		done <- err
+	}()
+	err := work(ctx)
+	cancel(nil)
+	if lerr := <-done; lerr != nil {
+		err = lerr
+	}
+	if cerr := s.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// tool is what the manifest says it was made by.
+func tool() string {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	return filepath.Base(os.Args[0]) + " " + version
+}

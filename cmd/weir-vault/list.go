@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"weir/internal/vault"
+)
+
+func listCommand(p *place) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: listUse, Short: listShort, Long: listLong, Example: listExample,
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, jsonFlag)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		dir, err := p.dir()
+		if err != nil {
+			return err
+		}
+		all, err := vault.List(dir)
+		if err != nil {
+			return err
+		}
+		infos := below(all, args)
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), infos)
+		}
+		return printTable(cmd.OutOrStdout(), infos)
+	}
+	return cmd
+}
+
+// below keeps the snapshots of the sender, or sender/source, that was named.
+// The result is never nil: in JSON an empty list is [].
+func below(all []vault.Info, args []string) []vault.Info {
+	kept := []vault.Info{}
+	for _, info := range all {
+		if len(args) == 0 || strings.HasPrefix(info.Sender+"/"+info.Source+"/", strings.TrimSuffix(args[0], "/")+"/") {
+			kept = append(kept, info)
+		}
+	}
+	return kept
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func printTable(w io.Writer, infos []vault.Info) error {
+	if len(infos) == 0 {
+		_, err := fmt.Fprintln(w, listEmpty)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, listHead)
+	for _, i := range infos {
+		fmt.Fprintf(t, "%s/%s/%s\t%s\t%s\t%s\t%s\n",
+			i.Sender, i.Source, i.Name, i.State, humanize.Comma(i.Files), size(i.Bytes), lacks(i))
+	}
+	return t.Flush()
+}
+
+// lacks says what a snapshot is short of, in the words of a table's last
+// column.
+func lacks(i vault.Info) string {
+	var words []string
+	if i.State != vault.Whole {
+		switch {
+		case i.MissingFiles > 0 || i.MissingBytes > 0:
+			words = append(words, fmt.Sprintf(lacksFiles, humanize.Comma(i.MissingFiles), size(i.MissingBytes)))
+		default:
+			words = append(words, lacksManifest)
+		}
+	}
+	if i.Problems > 0 {
+		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/config"
+	"weir/internal/exit"
+	"weir/internal/vault"
+)
+
+// place is how a command finds the vault: named outright, or by the receiver's
+// configuration.
+type place struct {
+	vault, config string
+}
+
+func placeFlags(root *cobra.Command) *place {
+	p := &place{}
+	f := root.PersistentFlags()
+	f.StringVar(&p.vault, "vault", "", vaultFlag)
+	f.StringVar(&p.config, "config", config.ReceiverPath, configFlag)
+	return p
+}
+
+// dir returns the vault's directory, which is there.
+func (p *place) dir() (string, error) {
+	dir := p.vault
+	if dir == "" {
+		c, err := config.LoadReceiver(p.config)
+		switch {
+		case errors.Is(err, config.ErrInvalid):
+			return "", exit.With(exit.Usage, err)
+		case err != nil:
+			return "", fmt.Errorf(noVault, err)
+		}
+		dir = c.Vault
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf(badVault, err)
+	} else if !info.IsDir() {
+		return "", fmt.Errorf(badVault, fmt.Errorf("%s is not a directory", dir))
+	}
+	return filepath.Abs(dir)
+}
+
+// find resolves the name of a snapshot in the vault.
+func (p *place) find(ref string) (string, vault.Found, error) {
+	dir, err := p.dir()
+	if err != nil {
+		return "", vault.Found{}, err
+	}
+	found, err := vault.Find(dir, ref)
+	return dir, found, err
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"weir/internal/exit"
+	"weir/internal/restore"
+	"weir/internal/terminal"
+	"weir/internal/terminal/progress"
+	"weir/internal/vault"
+)
+
+func restoreCommand(p *place) *cobra.Command {
+	var o restore.Options
+	cmd := &cobra.Command{
+		Use: restoreUse, Short: restoreShort, Long: restoreLong, Example: restoreExample,
+		Args: cobra.MinimumNArgs(2),
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.Overwrite, "overwrite", false, overwriteFlag)
+	f.BoolVar(&o.Partial, "partial", false, partialFlag)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		_, found, err := p.find(args[0])
+		if err != nil {
+			return err
+		}
+		if found.State != vault.Whole && !o.Partial {
+			return exit.With(exit.Damaged, fmt.Errorf(restorePartial, found.Ref(), lacks(found.Info)))
+		}
+		o.Dest, o.Paths = args[1], args[2:]
+		return restoreFound(cmd, found, o)
+	}
+	return cmd
+}
+
+func restoreFound(cmd *cobra.Command, found vault.Found, o restore.Options) error {
+	if found.Manifest == "" {
+		return exit.With(exit.Damaged, fmt.Errorf(restoreNothing, found.Ref()))
+	}
+	manifest, err := os.Open(found.Manifest)
+	if err != nil {
+		return fmt.Errorf("opening the manifest: %w", err)
+	}
+	defer manifest.Close()
+	o.Manifest, o.Open = manifest, found.Open
+	r, err := runRestore(cmd.Context(), found, o)
+	switch {
+	case errors.Is(err, restore.ErrPattern):
+		return exit.With(exit.Usage, err)
+	case err != nil:
+		return err
+	}
+	cmd.PrintErrf(restoreDone, humanize.Comma(r.Files+r.Hardlinks), size(r.Bytes), o.Dest)
+	if r.Problems > 0 {
+		cmd.PrintErrf(restoreProblems, humanize.Comma(r.Problems), found.Ref())
+	}
+	if r.Attributes > 0 {
+		cmd.PrintErrf(restoreAttributes, humanize.Comma(r.Attributes))
+	}
+	if r.Failures > 0 {
+		return exit.With(exit.Damaged, fmt.Errorf(restoreFailed, r.Failures))
+	}
+	return nil
+}
+
+func runRestore(ctx context.Context, found vault.Found, o restore.Options) (restore.Result, error) {
+	screen := terminal.NewScreen(os.Stderr)
+	log, err := screen.Logger("info", terminal.Console)
+	if err != nil {
+		return restore.Result{}, err
+	}
+	bar := progress.Start(screen, log, found.Ref(), found.Bytes)
+	defer bar.Close()
+	o.Planned = func(_, bytes int64) { bar.SetTotal(bytes) }
+	o.Progress = bar.Add
+	o.Warn = func(path string, err error) { log.Warn().Str("path", path).Err(err).Send() }
+	return restore.Run(ctx, o)
+}

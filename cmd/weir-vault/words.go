@@ -1,0 +1,88 @@
+package main
+
+// Words for the people who type the commands.
+const (
+	rootShort = "Read a vault: list, verify and restore"
+	rootLong  = `weir-vault reads what weir-recv stored. It needs no key and no network, and it
+may be used while weir-recv runs.
+
+A snapshot is named SENDER/SOURCE/latest, SENDER/SOURCE@NUMBER, or in full, as
+in prod/etc/2026-11-23T010000Z.000042.
+
+Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 something is damaged
+or not whole.`
+	vaultFlag  = "directory of the vault (default: the one in the configuration)"
+	configFlag = "configuration file of the receiver"
+	noVault    = "finding the vault: %w; name it with --vault DIR"
+	badVault   = "opening the vault: %w; name the right directory with --vault DIR"
+	jsonFlag   = "print JSON"
+
+	listUse     = "list [SENDER[/SOURCE]]"
+	listShort   = "List the restore points, and the snapshots that are not whole"
+	listLong    = `list prints one line a snapshot, the oldest of each source first. Only one that is "whole" has all its files, each with its SHA-256.`
+	listExample = `  weir-vault list prod/etc --json`
+	listHead    = "SNAPSHOT\tSTATE\tFILES\tSIZE\tREMARKS"
+	listEmpty   = "There is no snapshot in this vault."
+	// Number of files, size.
+	lacksFiles    = "%s files lack %s"
+	lacksManifest = "its manifest has not come"
+	hasProblems   = "%s files changed, vanished or could not be read on the sender"
+
+	missingUse   = "missing SNAPSHOT"
+	missingShort = "Say what a snapshot lacks"
+	missingLong  = `missing prints a line for each file that is not whole: its path, quoted, and the
+byte ranges that lack, each as OFFSET+LENGTH. It ends with 3 if anything lacks.`
+	// Name of the snapshot, number of files, size.
+	missingSum      = "%s is not whole: %d files lack %s; push the source again, that fills the holes"
+	missingManifest = "its manifest has not come, so what it should hold is not known; push the source again"
+	missingNothing  = "%s is whole.\n"
+
+	showUse   = "show SNAPSHOT"
+	showShort = "Describe one snapshot"
+	showLong  = `show prints what is known of a snapshot: when it was taken and received, its
+state, its totals, and every file that the sender could not save well. With
+--files it lists the entries too.`
+	filesFlag = "list the entries"
+
+	verifyUse   = "verify [SNAPSHOT | --all]"
+	verifyShort = "Read every byte again and check it"
+	verifyLong  = `verify reads every file of a restore point, compares it with the manifest and
+with SHA256SUMS, checks the sender's signature of the manifest, and looks for
+files that do not belong there. It ends with 3 if anything is damaged, or not
+whole.`
+	verifyExample = `  weir-vault verify prod/etc/latest
+  weir-vault verify --all`
+	allFlag    = "every snapshot in the vault"
+	verifyWhat = "name one SNAPSHOT, or say --all"
+	// Name of the snapshot, files, size.
+	verifyGood = "%s: good, %s files, %s\n"
+	// Name of the snapshot, what is wrong.
+	verifyBad  = "%s: %s\n"
+	verifySum  = "%d of %d snapshots are damaged or not whole"
+	notWhole   = "not whole: %s"
+	restoreUse = "restore SNAPSHOT DEST [PATH...]"
+
+	restoreShort = "Write files of a snapshot to DEST"
+	restoreLong  = `restore writes the tree of a snapshot below the directory DEST, with modes, times,
+extended attributes, links and holes, and with owners where that is permitted.
+Each file is compared with its SHA-256 while it is copied. PATHs (files,
+directories or globs) restrict it to a part.
+
+A file that exists is not overwritten without --overwrite. A snapshot that is
+not whole is restored as far as it goes with --partial.`
+	restoreExample = `  weir-vault restore prod/etc/latest /tmp/etc
+  weir-vault restore prod/etc@42 /tmp/etc passwd 'ssh/*.pub'`
+	overwriteFlag = "replace files that exist"
+	partialFlag   = "restore what there is of a snapshot that is not whole"
+	// Name of the snapshot, what lacks.
+	restorePartial = "%s is not whole (%s): give --partial to restore what there is, or choose another with `weir-vault list`"
+	// Files, size, destination.
+	restoreDone   = "Restored %s files, %s, to %s.\n"
+	restoreFailed = "%d entries could not be restored"
+	// Name of the snapshot.
+	restoreNothing = "the manifest of %s has not come, so there is nothing to restore by; choose another with `weir-vault list`"
+	// Number, name of the snapshot.
+	restoreProblems = "%s files are not as good as they could be: they changed, vanished or could not be read on the sender; see weir-vault show %s\n"
+	// Number.
+	restoreAttributes = "%s entries have another owner, mode, time or attribute than they had; see the warnings above\n"
+)

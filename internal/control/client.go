@@ -1,0 +1,82 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Push hands a request to the service on the socket and waits for the end. It
+// returns ErrNoService where there is none. stream is the content of a request
+// that has one.
+func Push(ctx context.Context, path string, r Request, stream *os.File, p Progress) (Result, error) {
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || len(path) > maxSocketPath {
+		return Result{}, ErrNoService
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("reaching weir-send run: %w", err)
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if err := sendRequest(c, r, stream); err != nil {
+		return Result{}, fmt.Errorf("handing the work to weir-send run: %w", err)
+	}
+	res, err := readAnswers(c, p)
+	if ctx.Err() != nil {
+		return res, ctx.Err()
+	}
+	return res, err
+}
+
+func sendRequest(c *net.UnixConn, r Request, stream *os.File) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	var oob []byte
+	if stream != nil {
+		oob = unix.UnixRights(int(stream.Fd()))
+	}
+	n, _, err := c.WriteMsgUnix(line, oob, nil)
+	if err == nil && n < len(line) {
+		_, err = c.Write(line[n:])
+	}
+	return err
+}
+
+func readAnswers(r io.Reader, p Progress) (Result, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxRequest)
+	for lines.Scan() {
+		var a answer
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return Result{}, fmt.Errorf("reading the answer of weir-send run: %w", err)
+		}
+		switch {
+		case a.Usage:
+			return Result{}, fmt.Errorf("%w: %s", ErrRequest, a.Error)
+		case a.Error != "":
+			return Result{}, errors.New(a.Error)
+		case a.Result != nil:
+			return *a.Result, nil
+		}
+		if a.Planned > 0 && p.Planned != nil {
+			p.Planned(a.Planned)
+		}
+		if a.Done > 0 && p.Done != nil {
+			p.Done(a.Done)
+		}
+	}
+	return Result{}, errors.New("weir-send run went away before it was done; what it had sent already is remembered, push again")
+}
