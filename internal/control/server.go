@@ -113,7 +113,11 @@ func readRequest(c *net.UnixConn) (r Request, stream *os.File, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
+	err = dec.Decode(&r)
+	if _, more := dec.Token(); err == nil && more != io.EOF {
+		err = errors.New("there is something behind it")
+	}
+	if err != nil {
 		return r, stream, fmt.Errorf("reading the request: %w", err)
 	}
 	if r.Stream != (stream != nil) {
