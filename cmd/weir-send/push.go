@@ -131,7 +131,7 @@ func report(cmd *cobra.Command, c config.Sender, source string, r control.Result
 	if r.SentBytes > 0 {
 		overhead = 100 * (float64(r.WireBytes)/float64(r.SentBytes) - 1)
 	}
-	rate := humanize.SI(float64(r.WireBytes)*8/max(r.Seconds, 1e-3), "bit/s")
+	rate := humanize.SIWithDigits(float64(r.WireBytes)*8/max(r.Seconds, 1e-3), 0, "bit/s")
 	fmt.Fprintf(cmd.OutOrStdout(), pushDone, c.Name+"/"+source+"/"+r.Name,
 		humanize.Comma(r.Files), humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.SentFiles), humanize.IBytes(uint64(r.SentBytes)),
 		rate, overhead, r.Seconds)

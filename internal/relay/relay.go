@@ -38,8 +38,8 @@ type Cut struct{ From, Length uint64 }
 // Counts is what happened so far.
 type Counts struct {
 	Received, Lost, CutOut, Duplicated, Reordered, Corrupted, Truncated, Passed uint64
-	KernelDrops                                                                uint64 // at the relay's own socket
-	Returned                                                                   uint64 // bytes that came back
+	KernelDrops                                                                 uint64 // at the relay's own socket
+	Returned                                                                    uint64 // bytes that came back
 }
 
 // Relay passes datagrams on, one way.
