@@ -58,7 +58,6 @@ func TestAnnounceFitsMTU(t *testing.T) {
 }
 
 func TestAnnounceEveryBitCounts(t *testing.T) {
-	announce, _, _ := pair(t)
 	pub, priv, _ := ed25519.GenerateKey(rand.Reader)
 	key, _ := KEM().GenerateKey()
 	announce, _, err := NewSession(Params{Sender: "p", Counter: 1, Rate: 1, Geometry: testGeometry}, key.PublicKey(), priv)

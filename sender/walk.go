@@ -13,10 +13,6 @@ import (
 	"weir/internal/manifest"
 )
 
-// maxPath bounds the paths that a snapshot holds; longer ones are reported and
-// left out.
-const maxPath = manifest.MaxPath
-
 // node is one name that a walk met. Its directory is open, so that it can be
 // read however long its path is.
 type node struct {
