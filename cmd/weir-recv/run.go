@@ -75,42 +75,46 @@ type service struct {
 // them every tick.
 const maxWhole = 1 << 16
 
-// newService opens everything that the service needs, the vault first: a
-// socket must not be open before what arrives there can be stored.
-func newService(c config.Receiver, l limits, log zerolog.Logger) (s *service, err error) {
-	s = &service{log: log, limits: l, dir: c.Vault, whole: make(chan struct{}, maxWhole)}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	secret, err := loadKeys(c.Keys)
-	if err != nil {
+// newService opens everything that the service needs.
+func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
+	s := &service{log: log, limits: l, dir: c.Vault, whole: make(chan struct{}, maxWhole)}
+	if err := s.open(c); err != nil {
+		s.close()
 		return nil, err
-	}
-	senders, err := trusted(c.Senders)
-	if err != nil {
-		return nil, err
-	}
-	s.vault, err = vault.Open(c.Vault, vault.Options{
-		MinFree: minFree(c), Log: log, Signers: senders, OnPublish: s.published,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.receiver, err = receiver.New(receiver.Config{
-		Keys: secret, Senders: senders, Memory: int64(c.Memory), State: c.State,
-		Log: log, Now: time.Now, Sink: &sink{vault: s.vault, keys: senders},
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.socket, err = udprx.Listen(udprx.Config{Listen: c.Listen, Buffer: int(c.Buffer), NoGRO: !c.Offload, Timeout: tick})
-	if err != nil {
-		return nil, fmt.Errorf(listenFailed, c.Listen, err)
 	}
 	s.started(c)
 	return s, nil
+}
+
+// open opens the vault first: a socket must not be open before what arrives there
+// can be stored.
+func (s *service) open(c config.Receiver) error {
+	secret, err := loadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	senders, err := trusted(c.Senders)
+	if err != nil {
+		return err
+	}
+	s.vault, err = vault.Open(c.Vault, vault.Options{
+		MinFree: minFree(c), Log: s.log, Signers: senders, OnPublish: s.published,
+	})
+	if err != nil {
+		return err
+	}
+	s.receiver, err = receiver.New(receiver.Config{
+		Keys: secret, Senders: senders, Memory: int64(c.Memory), State: c.State,
+		Log: s.log, Now: time.Now, Sink: &sink{vault: s.vault, keys: senders},
+	})
+	if err != nil {
+		return err
+	}
+	s.socket, err = udprx.Listen(udprx.Config{Listen: c.Listen, Buffer: int(c.Buffer), NoGRO: !c.Offload, Timeout: tick})
+	if err != nil {
+		return fmt.Errorf(listenFailed, c.Listen, err)
+	}
+	return nil
 }
 
 // minFree returns the reserve in bytes; it may be a share of the disk.

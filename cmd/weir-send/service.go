@@ -27,40 +27,44 @@ type service struct {
 	sender *sender.Sender
 }
 
-func newService(c config.Sender, log zerolog.Logger) (s *service, err error) {
-	s = &service{config: c, log: log}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+func newService(c config.Sender, log zerolog.Logger) (*service, error) {
+	s := &service{config: c, log: log}
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) open() error {
+	c := &s.config
 	signer, err := keys.LoadSender(c.Key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	receiver, err := keys.ParseReceiver(c.Receiver)
 	if err != nil {
-		return nil, fmt.Errorf("reading the receiver's key in %s: %w", c.File, err)
+		return fmt.Errorf("reading the receiver's key in %s: %w", c.File, err)
 	}
 	g := c.Geometry
 	if g.K == 0 {
 		g, err = sender.NewGeometry(uint64(c.Rate), c.Overhead.Fraction(), time.Duration(c.Burst), g.Symbol)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if s.state, err = sender.OpenState(c.State); err != nil {
-		return nil, err
+		return err
 	}
 	if s.link, err = udptx.Dial(udptx.Config{To: c.To, NoGSO: !c.Offload}); err != nil {
-		return nil, err
+		return err
 	}
 	s.sender, err = sender.New(sender.Config{
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
 		Burst: time.Duration(c.Burst), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
-		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: log,
+		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
 	})
-	return s, err
+	return err
 }
 
 func (s *service) close() error {
