@@ -56,7 +56,6 @@ type Vault struct {
 	whole   map[Snapshot]bool // published ones that came up lately
 	made    map[string]bool   // directories that are there
 
-	settled   time.Time
 	space     spaceWatch
 	diskNoted time.Time
 }
@@ -76,8 +75,8 @@ func Create(dir string) error {
 // after a crash. Only one process can have it open for writing.
 func Open(dir string, opt Options) (*Vault, error) { return open(dir, opt, realDisk()) }
 
-func open(dir string, opt Options, d disk) (v *Vault, err error) {
-	dir, err = filepath.Abs(dir)
+func open(dir string, opt Options, d disk) (*Vault, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the vault: %w", err)
 	}
@@ -87,30 +86,34 @@ func open(dir string, opt Options, d disk) (v *Vault, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	v = &Vault{
+	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, fresh: map[key]content{}, pending: map[Snapshot]*pending{},
 		whole: map[Snapshot]bool{}, made: map[string]bool{},
 	}
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
-	defer func() {
-		if err != nil {
-			v.release()
-		}
-	}()
-	if err := v.takeLock(); err != nil {
+	if err := v.acquire(); err != nil {
+		v.release()
 		return nil, err
 	}
-	if v.clock, err = openClock(v.own("clock"), opt.Now, &v.disk); err != nil {
-		return nil, err
+	return v, nil
+}
+
+// acquire takes the lock, opens the files and clears up after a crash.
+func (v *Vault) acquire() (err error) {
+	if err := v.takeLock(); err != nil {
+		return err
+	}
+	if v.clock, err = openClock(v.own("clock"), v.opt.Now, &v.disk); err != nil {
+		return err
 	}
 	if v.events, err = openEvents(v.own("events.jsonl"), &v.disk); err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.openCatalog(); err != nil {
-		return nil, err
+		return err
 	}
-	return v, v.recover()
+	return v.recover()
 }
 
 func (v *Vault) takeLock() (err error) {
