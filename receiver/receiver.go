@@ -84,6 +84,7 @@ type Receiver struct {
 	work     chan job
 	worker   sync.WaitGroup
 	lastData atomic.Int64 // ns, when the worker last delivered data
+	queued   atomic.Int64 // blocks that the worker has not finished
 	state    *state
 }
 
@@ -242,6 +243,7 @@ func (r *Receiver) closePassed(s *session) {
 // has room for every block that the memory has.
 func (r *Receiver) closeBlock(s *session, blk *block) {
 	s.remove(blk)
+	r.queued.Add(1)
 	r.work <- job{block: blk, sender: s.sender.name}
 }
 
@@ -273,7 +275,7 @@ func (r *Receiver) Tick() {
 // settle asks the worker to let the sink settle, unless it is that far behind
 // that it would not get to it.
 func (r *Receiver) settle() {
-	open := 0
+	open := int(r.queued.Load())
 	for _, s := range r.sessions {
 		open += len(s.blocks)
 	}

@@ -42,6 +42,7 @@ func (r *Receiver) runWorker() {
 		}
 		w.finish(j.block, j.sender)
 		r.memory.put(j.block.arena)
+		r.queued.Add(-1)
 	}
 }
 

@@ -131,7 +131,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 	if b == nil {
 		return nil
 	}
-	records := append([]byte(nil), b.buf[:b.used]...)
+	used := b.used
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
@@ -139,15 +139,26 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 		return err
 	}
 	gap()
-	again, err := p.t.take(ctx)
-	if err != nil {
+	if err := p.reclaim(ctx, b); err != nil {
 		return err
 	}
-	again.used, again.geo = copy(again.buf, records), Fit(p.t.full, len(records))
-	if err := p.give(ctx, again); err != nil {
+	b.used, b.geo = used, Fit(p.t.full, used)
+	if err := p.give(ctx, b); err != nil {
 		return err
 	}
 	return p.drain(ctx)
+}
+
+// reclaim takes a block that has left out of the empty ones. Nobody has written to
+// it meanwhile: it still holds its records.
+func (p *packer) reclaim(ctx context.Context, want *outBlock) error {
+	for {
+		b, err := p.t.take(ctx)
+		if b == want || err != nil {
+			return err
+		}
+		p.t.free <- b
+	}
 }
 
 // drain waits until every block has left: it takes all empty ones and puts them
