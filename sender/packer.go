@@ -24,7 +24,6 @@ type packer struct {
 	ledger  *ledger
 	block   *outBlock
 	ended   []sentFile // files whose End lies in the block
-	blocks  int
 }
 
 // room returns the bytes that are left in the block.
@@ -51,7 +50,7 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 		return nil, err
 	}
 	if p.room() < minRoom && want > int64(p.room()-protocol.DataHeaderSize) {
-		if err := p.flush(ctx); err != nil {
+		if err := p.flush(); err != nil {
 			return nil, err
 		}
 		return p.data(ctx, id, offset, want)
@@ -79,7 +78,7 @@ func (p *packer) filled(id protocol.ObjectID, offset int64, n int) {
 // record appends a small record, in the next block if this one has no room.
 func (p *packer) record(ctx context.Context, size int, add func(b []byte) []byte) error {
 	if p.block != nil && p.room() < size {
-		if err := p.flush(ctx); err != nil {
+		if err := p.flush(); err != nil {
 			return err
 		}
 	}
@@ -101,7 +100,7 @@ func (p *packer) end(ctx context.Context, e *protocol.End, f *sentFile) error {
 }
 
 // flush sends the block on its way.
-func (p *packer) flush(ctx context.Context) error {
+func (p *packer) flush() error {
 	b := p.block
 	if b == nil {
 		return nil
@@ -111,16 +110,24 @@ func (p *packer) flush(ctx context.Context) error {
 	ended := p.ended
 	p.ended = nil
 	b.sent = func() { p.ledger.add(ended) }
-	return p.give(ctx, b)
+	return p.give(b)
 }
 
-func (p *packer) give(ctx context.Context, b *outBlock) error {
+func (p *packer) give(b *outBlock) error {
 	code, err := cachedCode(p.codes, b.geo)
 	if err != nil {
+		p.t.free <- b
 		return err
 	}
-	p.blocks++
-	return p.t.give(ctx, code, b)
+	return p.t.give(code, b)
+}
+
+// release gives back the block of a snapshot that was cut short.
+func (p *packer) release() {
+	if p.block != nil {
+		p.t.free <- p.block
+		p.block = nil
+	}
 }
 
 // finish sends the last block, waits until it has left, and after gap sends the
@@ -132,7 +139,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 		return nil
 	}
 	used := b.used
-	if err := p.flush(ctx); err != nil {
+	if err := p.flush(); err != nil {
 		return err
 	}
 	if err := p.drain(ctx); err != nil {
@@ -143,7 +150,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 		return err
 	}
 	b.used, b.geo = used, Fit(p.t.full, used)
-	if err := p.give(ctx, b); err != nil {
+	if err := p.give(b); err != nil {
 		return err
 	}
 	return p.drain(ctx)

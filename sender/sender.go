@@ -47,6 +47,10 @@ const minBlock = 16 << 10
 // ErrSmallBlock is returned for a geometry whose blocks hold next to nothing.
 var ErrSmallBlock = errors.New("a block holds too little")
 
+// ErrStopped is returned by Push when Run has ended, for whatever reason Run
+// returned.
+var ErrStopped = errors.New("the link is not served any more")
+
 // Sender sends snapshots over one link.
 type Sender struct {
 	cfg  Config
@@ -72,7 +76,7 @@ func New(cfg Config) (*Sender, error) {
 
 // Run owns the link until the context ends: it announces the session, sends what
 // Push gives it, and heartbeats when there is nothing. It returns the error that
-// made the link unusable, or nil.
+// made the link unusable, or nil. It can be called once.
 func (s *Sender) Run(ctx context.Context) error { return s.t.run(ctx) }
 
 // Job is one snapshot to take and send.

@@ -72,7 +72,10 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 	return snap, nil
 }
 
-func (s *snapshot) close() { s.manifest.close() }
+func (s *snapshot) close() {
+	s.packer.release()
+	s.manifest.close()
+}
 
 func (s *snapshot) progress(n int64) {
 	s.result.SentBytes += n

@@ -50,7 +50,8 @@ type transmitter struct {
 	staging []byte
 	batch   int // frames at once
 	free    chan *outBlock
-	queue   chan *outBlock
+	queue   chan *outBlock // has room for all blocks
+	stopped chan struct{}  // closed when run returns
 	header  protocol.Header
 
 	lastFrame time.Time
@@ -62,6 +63,7 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 	t := &transmitter{
 		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
 		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
+		stopped: make(chan struct{}),
 	}
 	frame := full.Symbol + protocol.FrameOverhead
 	perBatch := float64(cfg.Rate) / 8 * batchTime.Seconds() / float64(pacing.WireBytes(frame))
@@ -81,11 +83,14 @@ func (t *transmitter) take(ctx context.Context) (*outBlock, error) {
 		if b.buf == nil {
 			var err error
 			if b.buf, err = newArena(t.full.BlockBytes()); err != nil {
+				t.free <- b
 				return nil, err
 			}
 		}
 		b.used, b.sent = 0, nil
 		return b, nil
+	case <-t.stopped:
+		return nil, ErrStopped
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -104,23 +109,21 @@ func newArena(n int) ([]byte, error) {
 
 // give computes the parity of a filled block, on the caller's time, and queues
 // it.
-func (t *transmitter) give(ctx context.Context, code *fec.Code, b *outBlock) error {
+func (t *transmitter) give(code *fec.Code, b *outBlock) error {
 	data := b.geo.DataBytes()
 	clear(b.buf[b.used:data])
 	if err := code.Encode(b.buf[:data], b.buf[data:b.geo.BlockBytes()], b.geo.Shard()); err != nil {
+		t.free <- b
 		return fmt.Errorf("computing parity: %w", err)
 	}
-	select {
-	case t.queue <- b:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	t.queue <- b
+	return nil
 }
 
 // run sends until the context ends: blocks as they come, announces each second,
 // a heartbeat when there is nothing else. It returns the first error of the link.
 func (t *transmitter) run(ctx context.Context) error {
+	defer close(t.stopped)
 	if err := t.begin(); err != nil {
 		return err
 	}

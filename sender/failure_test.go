@@ -1,0 +1,76 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"weir/protocol"
+)
+
+// A push that was cut short must give its blocks back, or the next ones wait
+// for ever.
+func TestPushAfterPushesCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		for range 2 * blocksHeld {
+			ctx, cancel := context.WithCancel(t.Context())
+			n := 0
+			stop := func(int64) {
+				if n++; n == 5 {
+					cancel()
+				}
+			}
+			_, err := r.Push(ctx, Job{Source: "s", Stream: zeros{}, As: "zeros", Progress: stop})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("cancelled: %v", err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := r.Push(ctx, Job{Source: "s", Stream: io.LimitReader(zeros{}, 1e6), As: "zeros"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Where the link fails, Push says so and does not wait for it.
+func TestPushWithoutLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		broken := errors.New("no such device")
+		r.mu.Lock()
+		r.hook = func(*protocol.Header) { r.fail = broken }
+		r.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := r.Push(ctx, Job{Source: "s", Stream: zeros{}, As: "zeros"})
+		if !errors.Is(err, ErrStopped) {
+			t.Errorf("Push: %v", err)
+		}
+		if err := <-r.ran; !errors.Is(err, broken) {
+			t.Errorf("Run: %v", err)
+		}
+		r.ran = nil
+	})
+}
+
+func TestStreamThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		bad := io.MultiReader(io.LimitReader(zeros{}, 100000), iotest.ErrReader(errors.New("it broke")))
+		res, got := r.push(Job{Stream: bad, As: "x"})
+		e := got.entries["x"]
+		if res.Problems != 1 || e.Size != 100000 || e.Problem != problemRead+"it broke" || len(r.content(e.Object)) != 100000 {
+			t.Errorf("%+v %+v", res, e)
+		}
+		res, got = r.push(Job{Stream: iotest.ErrReader(errors.New("at once")), As: "x"})
+		if e = got.entries["x"]; res.Problems != 1 || e.Size != 0 || e.Problem == "" || e.Object != [16]byte{} {
+			t.Errorf("%+v %+v", res, e)
+		}
+	})
+}
