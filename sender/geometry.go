@@ -32,7 +32,8 @@ func NewGeometry(rate uint64, overhead float64, burst time.Duration, symbol int)
 	}
 	wire := float64(pacing.WireBytes(symbol+protocol.FrameOverhead)) * 8
 	frames := burst.Seconds() * float64(rate) / wire * burstMargin
-	g.Depth = max(1, int(math.Ceil(frames/float64(g.M))))
+	// An int could not hold what an absurd burst asks for.
+	g.Depth = int(min(max(1, math.Ceil(frames/float64(g.M))), protocol.MaxDepth+1))
 	if err := g.Check(); err != nil {
 		return g, fmt.Errorf("an outage of %v at %d bit/s with %.0f %% parity needs blocks of %d+%d shards of %d symbols: %w; lower burst or rate, or raise overhead",
 			burst, rate, overhead*100, g.K, g.M, g.Depth, err)

@@ -83,7 +83,7 @@ func (s *Sender) Run(ctx context.Context) error { return s.t.run(ctx) }
 type Job struct {
 	Source  string
 	Paths   []string // what to send; with Stream, nothing
-	Exclude []string // doublestar globs on paths in the snapshot, or on last names
+	Exclude []string // doublestar globs on paths in the snapshot; without a slash, on last names too
 	Stream  Stream   // instead of Paths: the content of a single file
 	As      string   // its path in the snapshot
 	All     bool     // send unchanged files again, which fills holes at the receiver
@@ -147,7 +147,7 @@ func (s *Sender) Due(source string, every time.Duration) time.Time {
 		return now
 	}
 	// A clock that was set back must not make it wait for longer than a period.
-	if due := time.Unix(0, l.Taken).Add(every); due.Before(now.Add(every)) {
+	if due := time.Unix(0, l.Taken).Add(every); !due.After(now.Add(every)) {
 		return due
 	}
 	return now

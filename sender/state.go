@@ -206,11 +206,15 @@ func (s *State) save(source string, files []sentFile) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles)
 		for i := range files {
+			key := fileKey(files[i].path)
+			if len(key) > bbolt.MaxKeySize {
+				continue // it is sent again each time
+			}
 			data, err := binary.Append(nil, binary.BigEndian, files[i].version)
 			if err != nil {
 				return err
 			}
-			if err := b.Put(fileKey(files[i].path), data); err != nil {
+			if err := b.Put(key, data); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sys/unix"
@@ -136,10 +137,13 @@ func (w *walker) directory(n *node, flags int) error {
 	return nil
 }
 
-// excluded reports whether a glob matches the path, or its last name.
+// excluded reports whether a glob matches the path or, where the glob has no
+// slash, its last name. "x/**" matches a name x too, so that a glob with a slash
+// must not be held against names of other directories.
 func (w *walker) excluded(p string) bool {
 	for _, glob := range w.exclude {
-		if doublestar.MatchUnvalidated(glob, p) || doublestar.MatchUnvalidated(glob, path.Base(p)) {
+		if doublestar.MatchUnvalidated(glob, p) ||
+			!strings.Contains(glob, "/") && doublestar.MatchUnvalidated(glob, path.Base(p)) {
 			return true
 		}
 	}
