@@ -25,6 +25,9 @@ func (v *Vault) known(k key) (content, bool) {
 	if c, ok := v.catalog.get(k); ok {
 		return c, true
 	}
+	if !v.orphans {
+		return content{}, false
+	}
 	return v.orphan(k)
 }
 

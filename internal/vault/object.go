@@ -2,13 +2,10 @@ package vault
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 )
@@ -46,18 +43,6 @@ type object struct {
 type end struct {
 	content
 	Holes [][2]int64 // never sent, read as zeros
-}
-
-// saved is the map file of a partial object.
-type savedObject struct {
-	Held ranges    `json:"held"`
-	End  *savedEnd `json:"end,omitempty"`
-}
-
-type savedEnd struct {
-	Size   int64      `json:"size"`
-	SHA256 string     `json:"sha256"`
-	Holes  [][2]int64 `json:"holes,omitempty"`
 }
 
 // WriteRange stores bytes of an object. What is there already is not written
@@ -105,7 +90,7 @@ func (v *Vault) object(k key, off int64, p []byte) (*object, error) {
 		return o, nil
 	}
 	if v.small == nil && off == 0 && len(p) <= smallObject {
-		if _, err := os.Lstat(v.incoming(k) + mapSuffix); errors.Is(err, fs.ErrNotExist) {
+		if !v.partial[k] {
 			v.small = &object{key: k, bytes: append([]byte(nil), p...)}
 			return nil, nil
 		}
@@ -159,82 +144,6 @@ func (v *Vault) openObject(k key) (*object, error) {
 	o.file = f
 	v.open[k] = o
 	return o, nil
-}
-
-// load reads the map of a partial object. One that is damaged counts as empty.
-func (o *object) load(path string) error {
-	data, err := os.ReadFile(path + mapSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading the map of a partial object: %w", err)
-	}
-	var s savedObject
-	if json.Unmarshal(data, &s) != nil || !s.Held.valid() {
-		return nil
-	}
-	o.held = s.Held
-	if s.End != nil {
-		o.end = &end{content: content{Size: s.End.Size}, Holes: s.End.Holes}
-		if !decodeHash(s.End.SHA256, &o.end.SHA256) {
-			o.end = nil
-		}
-	}
-	return nil
-}
-
-func (v *Vault) oldest() *object {
-	var first *object
-	for _, o := range v.open {
-		if first == nil || o.used < first.used {
-			first = o
-		}
-	}
-	return first
-}
-
-// park saves the map of a partial object and closes it.
-func (v *Vault) park(o *object) error {
-	err := v.saveMap(o)
-	delete(v.open, o.key)
-	if cerr := o.file.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-// saveMap syncs the data and then writes down which of it is there. A failed
-// sync drops the object: its pages cannot be trusted any more.
-func (v *Vault) saveMap(o *object) error {
-	if o.dirty == 0 {
-		return nil
-	}
-	if err := v.disk.sync(o.file); err != nil {
-		v.drop(o)
-		return fmt.Errorf("syncing a partial object: %w", err)
-	}
-	v.disk.point("object-synced")
-	s := savedObject{Held: o.held}
-	if o.end != nil {
-		s.End = &savedEnd{o.end.Size, o.end.SHA256.String(), o.end.Holes}
-	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	o.dirty, o.saved = 0, v.opt.Now()
-	return v.disk.replace(v.incoming(o.key)+mapSuffix, data, 0o600)
-}
-
-// drop throws a partial object away.
-func (v *Vault) drop(o *object) {
-	delete(v.open, o.key)
-	if o.file != nil {
-		o.file.Close()
-	}
-	os.Remove(v.incoming(o.key) + mapSuffix)
-	os.Remove(v.incoming(o.key))
 }
 
 // write stores what of p is not there yet, and completes the object if that was
@@ -384,6 +293,7 @@ func (o *object) sum() (sum Hash, err error) {
 // moveIn renames a complete object to its place. It is not synced yet.
 func (v *Vault) moveIn(o *object) error {
 	delete(v.open, o.key)
+	delete(v.partial, o.key)
 	err := o.file.Chmod(0o444)
 	if cerr := o.file.Close(); err == nil {
 		err = cerr
@@ -412,24 +322,9 @@ func (v *Vault) storeSmall(k key, p []byte, e *end) error {
 	if err := v.objectDir(k); err != nil {
 		return err
 	}
-	path := v.layout.object(k)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
-	if err != nil {
-		return fmt.Errorf("storing object %v: %w", k.id, err)
-	}
-	_, err = v.disk.writeAt(f, p, 0)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		os.Remove(path)
+	if err := v.disk.create(v.layout.object(k), p); err != nil {
 		return fmt.Errorf("storing object %v: %w", k.id, err)
 	}
 	v.gained(k, e.content)
 	return nil
-}
-
-func decodeHash(s string, h *Hash) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && copy(h[:], b) == len(b) && len(b) == len(h)
 }

@@ -49,12 +49,14 @@ type Vault struct {
 	clock   *clock
 
 	open    map[key]*object // partial objects that are in use
+	partial map[key]bool    // partial objects that have a map on disk
 	fresh   map[key]content // complete, not synced yet
 	small   *object         // the latest short object, still in memory
 	used    uint64          // counts uses of partial objects
 	pending map[Snapshot]*pending
 	whole   map[Snapshot]bool // published ones that came up lately
 	made    map[string]bool   // directories that are there
+	orphans bool              // objects that the catalog lacks may lie about from before a crash
 
 	space     spaceWatch
 	diskNoted time.Time
@@ -88,7 +90,7 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	}
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
-		open: map[key]*object{}, fresh: map[key]content{}, pending: map[Snapshot]*pending{},
+		open: map[key]*object{}, partial: map[key]bool{}, fresh: map[key]content{}, pending: map[Snapshot]*pending{},
 		whole: map[Snapshot]bool{}, made: map[string]bool{},
 	}
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
@@ -113,6 +115,9 @@ func (v *Vault) acquire() (err error) {
 	if err := v.openCatalog(); err != nil {
 		return err
 	}
+	if err := v.takeCleanMark(); err != nil {
+		return err
+	}
 	return v.recover()
 }
 
@@ -123,6 +128,27 @@ func (v *Vault) takeLock() (err error) {
 	}
 	if err := unix.Flock(int(v.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
+	}
+	return nil
+}
+
+// cleanMark is the file that says that the vault was closed in good order: the
+// catalog then has every object, and a look at the disk for each new one is
+// saved.
+const cleanMark = "closed"
+
+func (v *Vault) takeCleanMark() error {
+	err := os.Remove(v.own(cleanMark))
+	if errors.Is(err, os.ErrNotExist) {
+		senders, rerr := os.ReadDir(v.own("objects"))
+		v.orphans = rerr != nil || len(senders) > 0
+		return nil
+	}
+	if err == nil {
+		err = v.disk.syncPath(v.own())
+	}
+	if err != nil {
+		return fmt.Errorf("taking the vault over: %w", err)
 	}
 	return nil
 }
@@ -148,6 +174,9 @@ func (v *Vault) recover() error {
 	}
 	if err := v.writeSigners(); err != nil {
 		return err
+	}
+	if err := v.findPartial(); err != nil {
+		return fmt.Errorf("listing the partial objects: %w", err)
 	}
 	if err := v.loadPending(); err != nil {
 		return fmt.Errorf("taking up the pending snapshots: %w", err)
@@ -211,6 +240,9 @@ func (v *Vault) Close() error {
 		if perr := v.park(o); err == nil {
 			err = perr
 		}
+	}
+	if err == nil {
+		err = v.disk.replace(v.own(cleanMark), nil, 0o644)
 	}
 	if rerr := v.release(); err == nil {
 		err = rerr
