@@ -81,6 +81,7 @@ type Receiver struct {
 	reported time.Time
 	lossSeen time.Time
 
+	closing  bool
 	work     chan job
 	worker   sync.WaitGroup
 	lastData atomic.Int64 // ns, when the worker last delivered data
@@ -244,7 +245,7 @@ func (r *Receiver) closePassed(s *session) {
 func (r *Receiver) closeBlock(s *session, blk *block) {
 	s.remove(blk)
 	r.queued.Add(1)
-	r.work <- job{block: blk, sender: s.sender.name}
+	r.work <- job{block: blk, sender: s.sender.name, cut: r.closing}
 }
 
 // Tick does what time asks for. Call it about every 100 ms from the thread that
@@ -289,6 +290,7 @@ func (r *Receiver) settle() {
 // Close closes the open blocks, waits until everything is delivered, settles
 // and persists. Datagram must not be called any more.
 func (r *Receiver) Close() error {
+	r.closing = true
 	for _, s := range r.sessions {
 		for len(s.blocks) > 0 {
 			r.closeBlock(s, s.blocks[0])

@@ -13,6 +13,7 @@ const spareJobs = 16
 type job struct {
 	block  *block
 	sender string
+	cut    bool // more of the block would have come, but the receiver stops
 	settle bool
 	quiet  bool
 }
@@ -40,19 +41,20 @@ func (r *Receiver) runWorker() {
 			}
 			continue
 		}
-		w.finish(j.block, j.sender)
+		w.finish(j)
 		r.memory.put(j.block.arena)
 		r.queued.Add(-1)
 	}
 }
 
 // finish rebuilds what can be rebuilt and delivers the rest.
-func (w *worker) finish(b *block, sender string) {
+func (w *worker) finish(j job) {
+	b, sender := j.block, j.sender
 	lost := b.geometry.DataSymbols() - b.data
 	if lost > 0 {
 		rebuilt, failed, err := w.rebuild(b)
 		log := w.cfg.Log.Debug().Str(event.Field, event.BlockHealed)
-		if failed > 0 || err != nil {
+		if failed > 0 && !j.cut || err != nil {
 			log = w.cfg.Log.Warn().Str(event.Field, event.BlockLost)
 		}
 		log.Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).

@@ -25,14 +25,14 @@ func TestPushAfterPushesCutShort(t *testing.T) {
 					cancel()
 				}
 			}
-			_, err := r.Push(ctx, Job{Source: "s", Stream: zeros{}, As: "zeros", Progress: stop})
+			_, err := r.Push(ctx, Job{Source: "s", Stream: endless{}, As: "zeros", Progress: stop})
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("cancelled: %v", err)
 			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := r.Push(ctx, Job{Source: "s", Stream: io.LimitReader(zeros{}, 1e6), As: "zeros"}); err != nil {
+		if _, err := r.Push(ctx, Job{Source: "s", Stream: io.LimitReader(endless{}, 1e6), As: "zeros"}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -48,7 +48,7 @@ func TestPushWithoutLink(t *testing.T) {
 		r.mu.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := r.Push(ctx, Job{Source: "s", Stream: zeros{}, As: "zeros"})
+		_, err := r.Push(ctx, Job{Source: "s", Stream: endless{}, As: "zeros"})
 		if !errors.Is(err, ErrStopped) {
 			t.Errorf("Push: %v", err)
 		}
@@ -62,7 +62,7 @@ func TestPushWithoutLink(t *testing.T) {
 func TestStreamThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		bad := io.MultiReader(io.LimitReader(zeros{}, 100000), iotest.ErrReader(errors.New("it broke")))
+		bad := io.MultiReader(io.LimitReader(endless{}, 100000), iotest.ErrReader(errors.New("it broke")))
 		res, got := r.push(Job{Stream: bad, As: "x"})
 		e := got.entries["x"]
 		if res.Problems != 1 || e.Size != 100000 || e.Problem != problemRead+"it broke" || len(r.content(e.Object)) != 100000 {
@@ -73,4 +73,12 @@ func TestStreamThatFails(t *testing.T) {
 			t.Errorf("%+v %+v", res, e)
 		}
 	})
+}
+
+// endless reads as zeros for ever.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }

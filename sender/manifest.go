@@ -109,6 +109,7 @@ func (s *snapshot) sendManifest(ctx context.Context) (*protocol.Manifest, error)
 	}
 	o := &object{id: newObjectID(), hash: sha256.New()}
 	counted := s.result.SentBytes
+	s.job.Progress = nil // it was promised content only
 	r := io.NewSectionReader(s.manifest.file, 0, info.Size())
 	n, err := s.sendRange(ctx, r, info.Size(), o)
 	s.result.SentBytes = counted

@@ -118,7 +118,20 @@ func (n *node) target() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if size == 0 {
+		return "", unix.EINVAL // some file systems in user space do that
+	}
 	return string(buf[:size]), nil
+}
+
+// fileClock returns the time that the kernel would stamp a change with now. It
+// goes on in ticks of some milliseconds.
+func fileClock() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &ts); err != nil {
+		return 0 // nothing is settled then
+	}
+	return ts.Nano()
 }
 
 // fileVersion returns the version that a stat tells of.

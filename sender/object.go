@@ -44,21 +44,23 @@ func (o *object) end() *protocol.End {
 	return e
 }
 
-// skip counts n bytes of a hole.
-func (o *object) skip(n int64) {
+// zeros is what holes are hashed as.
+var zeros [64 << 10]byte
+
+// skip counts n bytes of a hole. Hashing a large one takes a while.
+func (o *object) skip(ctx context.Context, n int64) error {
 	if n > 0 {
 		o.holes = append(o.holes, protocol.Range{Offset: uint64(o.size), Length: uint64(n)})
-		io.CopyN(o.hash, zeros{}, n)
-		o.size += n
 	}
-}
-
-// zeros reads as zeros for ever.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
+	for end := o.size + n; o.size < end; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := min(end-o.size, int64(len(zeros)))
+		o.hash.Write(zeros[:part])
+		o.size += part
+	}
+	return nil
 }
 
 // sendFile sends size bytes of f, without its holes. A file that is shorter now
@@ -69,7 +71,9 @@ func (s *snapshot) sendFile(ctx context.Context, f *os.File, size int64, sparse 
 		if sparse && len(o.holes) < maxHoles(s.packer.t.full) {
 			start, end = nextData(f, o.size, size)
 		}
-		o.skip(start - o.size)
+		if err := o.skip(ctx, start-o.size); err != nil {
+			return err
+		}
 		if start == end {
 			continue
 		}

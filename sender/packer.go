@@ -50,7 +50,7 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 		return nil, err
 	}
 	if p.room() < minRoom && want > int64(p.room()-protocol.DataHeaderSize) {
-		if err := p.flush(); err != nil {
+		if err := p.flush(p.t.full); err != nil {
 			return nil, err
 		}
 		return p.data(ctx, id, offset, want)
@@ -78,7 +78,7 @@ func (p *packer) filled(id protocol.ObjectID, offset int64, n int) {
 // record appends a small record, in the next block if this one has no room.
 func (p *packer) record(ctx context.Context, size int, add func(b []byte) []byte) error {
 	if p.block != nil && p.room() < size {
-		if err := p.flush(); err != nil {
+		if err := p.flush(p.t.full); err != nil {
 			return err
 		}
 	}
@@ -99,14 +99,15 @@ func (p *packer) end(ctx context.Context, e *protocol.End, f *sentFile) error {
 	return err
 }
 
-// flush sends the block on its way.
-func (p *packer) flush() error {
+// flush sends the block on its way in the shape g. A block that others follow has
+// the full shape even if a large End left some of it empty.
+func (p *packer) flush(g protocol.Geometry) error {
 	b := p.block
 	if b == nil {
 		return nil
 	}
 	p.block = nil
-	b.geo = Fit(p.t.full, b.used)
+	b.geo = g
 	ended := p.ended
 	p.ended = nil
 	b.sent = func() { p.ledger.add(ended) }
@@ -139,7 +140,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 		return nil
 	}
 	used := b.used
-	if err := p.flush(); err != nil {
+	if err := p.flush(Fit(p.t.full, used)); err != nil {
 		return err
 	}
 	if err := p.drain(ctx); err != nil {

@@ -2,11 +2,8 @@ package sender
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io/fs"
-	"math"
-	"os"
 	"strings"
 	"time"
 
@@ -195,7 +192,7 @@ func (s *snapshot) lost(n *node) error {
 func (s *snapshot) symlink(n *node) error {
 	e := s.owners.entry(n)
 	var err error
-	if e.Target, err = n.target(); err != nil || e.Target == "" {
+	if e.Target, err = n.target(); err != nil {
 		return s.lost(&node{path: n.path, err: err})
 	}
 	e.Xattrs = n.xattrs()
@@ -224,153 +221,3 @@ func (s *snapshot) complain(path, name, words string) {
 }
 
 func printable(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
-
-// file sends a regular file, or refers to what was sent of it before.
-func (s *snapshot) file(ctx context.Context, n *node) error {
-	if n.stat.Nlink > 1 && s.linked(n) {
-		first := s.links[[2]uint64{n.stat.Dev, n.stat.Ino}]
-		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
-	}
-	e := s.owners.entry(n)
-	e.Xattrs = n.xattrs()
-	v := fileVersion(&n.stat)
-	known, ok := s.known(n.path, &v)
-	switch {
-	case v.Size == 0:
-		e.SHA256 = sha256.Sum256(nil)
-	case ok && !s.job.All:
-		e.Object, e.SHA256 = known.Object, known.SHA256
-	default:
-		if err := s.read(ctx, n, e, known, ok); err != nil {
-			return err
-		}
-	}
-	if e.Problem != "" && e.Object == ([16]byte{}) {
-		e.Size = 0
-	}
-	if err := s.manifest.add(e); err != nil {
-		return err
-	}
-	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
-}
-
-// read sends the content of a file and completes its entry. Where the same
-// version was sent before, it goes out under the same object id, which fills
-// what the receiver lacks of it; if the content turns out to be another all the
-// same, it goes out once more as a new object.
-func (s *snapshot) read(ctx context.Context, n *node, e *manifest.Entry, known version, again bool) error {
-	id := newObjectID()
-	if again {
-		id = known.Object
-	}
-	o, err := s.readOnce(ctx, n, e, id, func(o *object) bool {
-		return !again || o.end().SHA256 == known.SHA256
-	})
-	if err == nil && again && o != nil && o.id == id && e.Object == ([16]byte{}) && e.Problem == "" {
-		_, err = s.readOnce(ctx, n, e, newObjectID(), func(*object) bool { return true })
-	}
-	return err
-}
-
-// readOnce sends the content of a file as the object id. If good accepts what
-// was read, the object is ended and stands in the entry.
-func (s *snapshot) readOnce(ctx context.Context, n *node, e *manifest.Entry, id protocol.ObjectID, good func(*object) bool) (*object, error) {
-	f, before, err := n.open()
-	if err != nil {
-		e.Problem = s.trouble(n.path, err)
-		return nil, nil
-	}
-	defer f.Close()
-	o := newObject(id)
-	err = s.sendFile(ctx, f, before.Size, before.Blocks*512 < before.Size, o)
-	var bad *readError
-	if errors.As(err, &bad) {
-		e.Problem = s.trouble(n.path, bad.error)
-		return o, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var after unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &after); err != nil {
-		e.Problem = s.trouble(n.path, err)
-		return o, nil
-	}
-	was, is, listed := fileVersion(before), fileVersion(&after), fileVersion(&n.stat)
-	if o.size != before.Size || !was.sameFile(&is) || !was.sameFile(&listed) {
-		e.Problem = problemChanged
-		s.complain(n.path, event.FileChanged, problemChanged)
-	}
-	if e.Problem == "" && !good(o) {
-		return o, nil
-	}
-	return o, s.endFile(ctx, n.path, was, e, o)
-}
-
-// endFile ends the object of a file and puts it into the entry. A file that
-// changed while it was read is sent, marked as what it is, and not remembered.
-func (s *snapshot) endFile(ctx context.Context, path string, v version, e *manifest.Entry, o *object) error {
-	if e.Size = o.size; o.size == 0 {
-		e.SHA256 = sha256.Sum256(nil)
-		return nil
-	}
-	end := o.end()
-	e.Object, e.SHA256, e.Holes = end.Object, end.SHA256, pairs(end.Holes)
-	s.result.SentFiles++
-	if e.Problem != "" {
-		return s.packer.end(ctx, end, nil)
-	}
-	v.Object, v.SHA256 = end.Object, end.SHA256
-	return s.packer.end(ctx, end, &sentFile{path: path, version: v})
-}
-
-func pairs(holes []protocol.Range) [][2]int64 {
-	var out [][2]int64
-	for _, h := range holes {
-		out = append(out, [2]int64{int64(h.Offset), int64(h.Length)})
-	}
-	return out
-}
-
-// open opens a regular file without following links or waiting for a FIFO that
-// took its place.
-func (n *node) open() (*os.File, *unix.Stat_t, error) {
-	fd, err := unix.Openat(n.dir, n.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	f := os.NewFile(uintptr(fd), n.name)
-	st := &unix.Stat_t{}
-	if err := unix.Fstat(fd, st); err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		f.Close()
-		return nil, nil, fs.ErrNotExist // it was a file when it was listed
-	}
-	return f, st, nil
-}
-
-// stream sends content of unknown length as one file.
-func (s *snapshot) stream(ctx context.Context) error {
-	o := newObject(newObjectID())
-	_, err := s.sendRange(ctx, s.job.Stream, math.MaxInt64, o)
-	e := &manifest.Entry{Path: s.job.As, Kind: manifest.File, Mode: 0o600, ModTime: s.result.Taken}
-	var bad *readError
-	if errors.As(err, &bad) {
-		e.Problem = s.trouble(s.job.As, bad.error)
-	} else if err != nil {
-		return err
-	}
-	if o.size == 0 && e.Problem == "" {
-		e.SHA256 = sha256.Sum256(nil)
-		return s.manifest.add(e)
-	}
-	if o.size > 0 {
-		if err := s.endFile(ctx, s.job.As, version{}, e, o); err != nil {
-			return err
-		}
-	}
-	return s.manifest.add(e)
-}

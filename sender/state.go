@@ -177,6 +177,10 @@ func (v *version) sameFile(o *version) bool {
 	return v.Size == o.Size && v.ModTime == o.ModTime && v.ChangeTime == o.ChangeTime && v.Inode == o.Inode && v.Device == o.Device
 }
 
+// settled reports whether a change after the time now of fileClock would show: one
+// in the same tick as the last change leaves both times as they are.
+func (v *version) settled(now int64) bool { return v.ChangeTime < now }
+
 // fileKey makes keys sort in walk order: '/' below every other byte.
 func fileKey(path string) []byte { return bytes.ReplaceAll([]byte(path), []byte{'/'}, []byte{0}) }
 
