@@ -37,17 +37,14 @@ func write(t *testing.T, dir string, files map[string][]byte) {
 	settle(t)
 }
 
-// settle waits until the kernel's file clock has gone on: files that changed in
-// its present tick are not remembered.
+// settle waits until the kernel's file clock has passed all that was changed
+// until now: files that changed in its present tick are not remembered.
 func settle(t *testing.T) {
 	t.Helper()
-	var begin, now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &begin); err != nil {
-		t.Fatal(err)
-	}
-	for now = begin; now == begin; {
+	var now unix.Timespec
+	must(t, unix.ClockGettime(unix.CLOCK_REALTIME, &now))
+	for fileClock() <= now.Nano() {
 		unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil)
-		unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now)
 	}
 }
 

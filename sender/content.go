@@ -1,0 +1,205 @@
+package sender
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+	"weir/protocol"
+)
+
+// file sends a regular file, or refers to what was sent of it before.
+func (s *snapshot) file(ctx context.Context, n *node) error {
+	if n.stat.Nlink > 1 && s.linked(n) {
+		first := s.links[[2]uint64{n.stat.Dev, n.stat.Ino}]
+		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
+	}
+	e := s.owners.entry(n)
+	e.Xattrs = n.xattrs()
+	v := fileVersion(&n.stat)
+	known, ok := s.known(n.path, &v)
+	switch {
+	case v.Size == 0:
+		e.SHA256 = sha256.Sum256(nil)
+	case v.Size >= protocol.MaxObject:
+		e.Problem = s.trouble(n.path, unix.EFBIG)
+	case ok && !s.job.All:
+		e.Object, e.SHA256, e.Holes = known.Object, known.SHA256, s.holesOf(n)
+	default:
+		if err := s.read(ctx, n, e, known, ok); err != nil {
+			return err
+		}
+	}
+	if e.Problem != "" && e.Object == ([16]byte{}) {
+		e.Size = 0
+	}
+	if err := s.manifest.add(e); err != nil {
+		return err
+	}
+	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
+}
+
+// holesOf looks up the holes of a file that is not sent again: the manifest
+// lists them all the same. Without them it would be restored right, but dense.
+func (s *snapshot) holesOf(n *node) (holes [][2]int64) {
+	if n.stat.Blocks*512 >= n.stat.Size {
+		return nil
+	}
+	f, st, err := n.open()
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if was, is := fileVersion(&n.stat), fileVersion(st); !was.sameFile(&is) {
+		return nil
+	}
+	for off, most := int64(0), maxHoles(s.packer.t.full); off < st.Size && len(holes) < most; {
+		start, end := nextData(f, off, st.Size)
+		if start > off {
+			holes = append(holes, [2]int64{off, start - off})
+		}
+		off = end
+	}
+	return holes
+}
+
+// read sends the content of a file and completes its entry. Where the same
+// version was sent before, it goes out under the same object id, which fills
+// what the receiver lacks of it; if the content turns out to be another all the
+// same, it goes out once more as a new object.
+func (s *snapshot) read(ctx context.Context, n *node, e *manifest.Entry, known version, again bool) error {
+	if again {
+		if good, err := s.readAs(ctx, n, e, &known); good || err != nil {
+			return err
+		}
+	}
+	_, err := s.readAs(ctx, n, e, nil)
+	return err
+}
+
+// readAs sends the content of a file as the object that is known, or as a new
+// one for nil. It returns false, and ends no object, where the content is not
+// the known one.
+func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known *version) (bool, error) {
+	f, before, err := n.open()
+	if err != nil {
+		e.Problem = s.trouble(n.path, err)
+		return true, nil
+	}
+	defer f.Close()
+	o := newObject(newObjectID())
+	if known != nil {
+		o.id = known.Object
+	}
+	was, begun := fileVersion(before), fileClock()
+	after, err := s.readAll(ctx, f, before, o)
+	var bad *readError
+	if errors.As(err, &bad) {
+		e.Problem = s.trouble(n.path, bad.error)
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	listed := fileVersion(&n.stat)
+	changed := o.size != before.Size || !was.sameFile(&after) || !was.sameFile(&listed)
+	if known != nil && (changed || o.end().SHA256 != known.SHA256) {
+		return false, nil
+	}
+	if changed {
+		e.Problem = problemChanged
+		s.complain(n.path, event.FileChanged, problemChanged)
+	}
+	if changed || !was.settled(begun) {
+		return true, s.endFile(ctx, e, o, nil)
+	}
+	return true, s.endFile(ctx, e, o, &was)
+}
+
+// readAll sends what an open file holds and returns what version it is then.
+func (s *snapshot) readAll(ctx context.Context, f *os.File, before *unix.Stat_t, o *object) (version, error) {
+	if err := s.sendFile(ctx, f, before.Size, before.Blocks*512 < before.Size, o); err != nil {
+		return version{}, err
+	}
+	var after unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &after); err != nil {
+		return version{}, &readError{err}
+	}
+	return fileVersion(&after), nil
+}
+
+// endFile ends the object of a file and puts it into the entry. The version, if
+// there is one, is remembered; a file that changed while it was read is sent,
+// marked as what it is, and not remembered.
+func (s *snapshot) endFile(ctx context.Context, e *manifest.Entry, o *object, v *version) error {
+	if e.Size = o.size; o.size == 0 {
+		e.SHA256 = sha256.Sum256(nil)
+		return nil
+	}
+	end := o.end()
+	e.Object, e.SHA256, e.Holes = end.Object, end.SHA256, pairs(end.Holes)
+	s.result.SentFiles++
+	if v == nil {
+		return s.packer.end(ctx, end, nil)
+	}
+	v.Object, v.SHA256 = end.Object, end.SHA256
+	return s.packer.end(ctx, end, &sentFile{path: e.Path, version: *v})
+}
+
+func pairs(holes []protocol.Range) [][2]int64 {
+	var out [][2]int64
+	for _, h := range holes {
+		out = append(out, [2]int64{int64(h.Offset), int64(h.Length)})
+	}
+	return out
+}
+
+// open opens a regular file without following links or waiting for a FIFO that
+// took its place.
+func (n *node) open() (*os.File, *unix.Stat_t, error) {
+	fd, err := unix.Openat(n.dir, n.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := os.NewFile(uintptr(fd), n.name)
+	st := &unix.Stat_t{}
+	if err := unix.Fstat(fd, st); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		f.Close()
+		return nil, nil, fs.ErrNotExist // it was a file when it was listed
+	}
+	return f, st, nil
+}
+
+// stream sends content of unknown length as one file.
+func (s *snapshot) stream(ctx context.Context) error {
+	o := newObject(newObjectID())
+	_, err := s.sendRange(ctx, s.job.Stream, math.MaxInt64, o)
+	e := &manifest.Entry{Path: s.job.As, Kind: manifest.File, Mode: 0o600, ModTime: s.result.Taken}
+	var bad *readError
+	if errors.As(err, &bad) {
+		e.Problem = s.trouble(s.job.As, bad.error)
+	} else if err != nil {
+		return err
+	}
+	if o.size == 0 && e.Problem == "" {
+		e.SHA256 = sha256.Sum256(nil)
+		return s.manifest.add(e)
+	}
+	if o.size > 0 {
+		if err := s.endFile(ctx, e, o, nil); err != nil {
+			return err
+		}
+	}
+	return s.manifest.add(e)
+}
