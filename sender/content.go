@@ -94,7 +94,7 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 		return true, nil
 	}
 	defer f.Close()
-	o := newObject(newObjectID())
+	o := newObject(s.newID())
 	if known != nil {
 		o.id = known.Object
 	}
@@ -183,7 +183,7 @@ func (n *node) open() (*os.File, *unix.Stat_t, error) {
 
 // stream sends content of unknown length as one file.
 func (s *snapshot) stream(ctx context.Context) error {
-	o := newObject(newObjectID())
+	o := newObject(s.newID())
 	_, err := s.sendRange(ctx, s.job.Stream, math.MaxInt64, o)
 	e := &manifest.Entry{Path: s.job.As, Kind: manifest.File, Mode: 0o600, ModTime: s.result.Taken}
 	var bad *readError

@@ -107,7 +107,7 @@ func (s *snapshot) sendManifest(ctx context.Context) (*protocol.Manifest, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest back: %w", err)
 	}
-	o := &object{id: newObjectID(), hash: sha256.New()}
+	o := &object{id: s.newID(), hash: sha256.New()}
 	counted := s.result.SentBytes
 	s.job.Progress = nil // it was promised content only
 	r := io.NewSectionReader(s.manifest.file, 0, info.Size())

@@ -33,8 +33,19 @@ type object struct {
 
 func newObject(id protocol.ObjectID) *object { return &object{id: id, hash: sha256.New()} }
 
-func newObjectID() (id protocol.ObjectID) {
+// idRun is how many objects in a row share the first byte of their ids. The vault
+// keeps objects in directories by that byte, and files made one after the other
+// in one directory lie together on the disk.
+const idRun = 4096
+
+// newID returns the id of a new object.
+func (s *snapshot) newID() (id protocol.ObjectID) {
 	rand.Read(id[:])
+	if s.ids%idRun == 0 {
+		s.idPrefix = id[0]
+	}
+	s.ids++
+	id[0] = s.idPrefix
 	return id
 }
 

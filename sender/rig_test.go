@@ -38,6 +38,7 @@ type rig struct {
 	*memoryLink
 	stopRun context.CancelFunc
 	ran     chan error
+	tune    func(*transmitter) // before Run
 }
 
 type rigOption func(*Config)
@@ -85,6 +86,9 @@ func (r *rig) start() {
 	s, err := New(r.cfg)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if r.tune != nil {
+		r.tune(s.t)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.Sender, r.stopRun, r.ran = s, cancel, make(chan error, 1)

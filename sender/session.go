@@ -87,16 +87,20 @@ func (t *transmitter) announceDue() error {
 // rotate prepares the next session in time, and between two blocks makes it the
 // live one.
 func (t *transmitter) rotate() (err error) {
-	age := t.cfg.Clock.Now().Sub(t.session.started)
-	if t.next == nil && (age >= sessionTime-aheadTime || t.session.bytes >= sessionBytes-aheadBytes) {
+	now := t.cfg.Clock.Now()
+	age := now.Sub(t.session.started)
+	if t.next == nil && (age >= t.maxTime-aheadTime || t.session.bytes+aheadBytes >= t.maxBytes) {
 		if t.next, err = t.newSession(); err != nil {
 			return err
 		}
 		return t.announce(t.next)
 	}
-	if t.next != nil && (age >= sessionTime || t.session.bytes >= sessionBytes) {
+	over := age >= t.maxTime || t.session.bytes >= t.maxBytes
+	// On a fast link, or after a standstill, the limit comes before the receiver
+	// can be sure to have the announce. It is not as hard as that.
+	if t.next != nil && over && now.Sub(t.next.started) >= aheadTime {
 		t.session, t.next = t.next, nil
-		t.session.started = t.cfg.Clock.Now()
+		t.session.started = now
 	}
 	return nil
 }

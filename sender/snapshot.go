@@ -33,6 +33,8 @@ type snapshot struct {
 	result   Result
 	started  time.Time
 	wireAt   uint64
+	ids      int // object ids made
+	idPrefix byte
 }
 
 func (s *Sender) newSnapshot(job Job) (*snapshot, error) {

@@ -47,15 +47,19 @@ type transmitter struct {
 	codes   map[[2]int]*fec.Code
 	session *outSession
 	next    *outSession // announced ahead of its first frame
-	staging []byte
-	batch   int // frames at once
-	free    chan *outBlock
-	queue   chan *outBlock // has room for all blocks
-	stopped chan struct{}  // closed when run returns
-	header  protocol.Header
+	// when a session is replaced
+	maxTime  time.Duration
+	maxBytes uint64
+	staging  []byte
+	batch    int // frames at once
+	free     chan *outBlock
+	queue    chan *outBlock // has room for all blocks
+	stopped  chan struct{}  // closed when run returns
+	header   protocol.Header
 
 	lastFrame time.Time
 	lastBeat  time.Time
+	beatAt    string        // the source that the last heartbeat ended with
 	wire      atomic.Uint64 // bytes on the wire
 }
 
@@ -63,7 +67,7 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 	t := &transmitter{
 		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
 		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
-		stopped: make(chan struct{}),
+		stopped: make(chan struct{}), maxTime: sessionTime, maxBytes: sessionBytes,
 	}
 	frame := full.Symbol + protocol.FrameOverhead
 	perBatch := float64(cfg.Rate) / 8 * batchTime.Seconds() / float64(pacing.WireBytes(frame))
@@ -165,10 +169,13 @@ func (t *transmitter) idle() error {
 
 func (t *transmitter) heartbeat() error {
 	t.lastBeat = t.cfg.Clock.Now()
-	sources, err := t.cfg.State.heartbeat()
+	sources, err := t.cfg.State.heartbeat(t.beatAt, t.full.DataBytes())
 	if err != nil {
 		t.cfg.Log.Error().Str(event.Field, event.Failed).Err(err).Msg("no heartbeat")
 		return nil
+	}
+	if len(sources) > 0 {
+		t.beatAt = sources[len(sources)-1].Source
 	}
 	records := protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources})
 	b := &outBlock{used: len(records), geo: Fit(t.full, len(records))}

@@ -1,0 +1,197 @@
+package sender
+
+import (
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/protocol"
+)
+
+// times returns the times of the announces of one session.
+func (l *memoryLink) times(id protocol.SessionID) (all []time.Time) {
+	for _, a := range l.announces {
+		if a.session == id {
+			all = append(all, a.at)
+		}
+	}
+	return all
+}
+
+func TestAnnounces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		time.Sleep(30 * time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		id := r.announces[0].session
+		p := r.announces[0].params
+		if p.Sender != "prod" || p.Rate != r.cfg.Rate || p.Geometry != small || p.Start != time.Now().Add(-30*time.Second).UnixNano() {
+			t.Errorf("%+v", p)
+		}
+		all := r.times(id)
+		warm, spread := 0, tailGap(r.cfg.Burst)
+		for i, at := range all {
+			if at.Sub(all[0]) <= spread+warmupEvery {
+				warm = i + 1
+			} else if gap := at.Sub(all[i-1]); gap > announceEvery+announceEvery/4 {
+				t.Errorf("%v without an announce", gap)
+			}
+		}
+		if warm < 10 || all[warm-1].Sub(all[0]) < spread {
+			t.Errorf("%d announces in the first %v", warm, all[warm-1].Sub(all[0]))
+		}
+		if len(all) > warm+31 || len(r.sessions) != 1 {
+			t.Errorf("%d announces in 30 s, %d sessions", len(all), len(r.sessions))
+		}
+	})
+}
+
+// A long snapshot does not keep the announces from being repeated.
+func TestAnnouncesWhileSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Rate = 8e6 })
+		r.push(Job{Stream: io.LimitReader(endless{}, 5e6), As: "x"})
+		last := r.announces[0].at
+		for _, a := range r.announces {
+			if gap := a.at.Sub(last); gap > announceEvery+announceEvery/4 {
+				t.Errorf("%v without an announce", gap)
+			}
+			last = a.at
+		}
+		if n := len(r.announces); n < 5 || time.Since(last) > 2*announceEvery {
+			t.Errorf("%d announces", n)
+		}
+	})
+}
+
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Heartbeat = 10 * time.Second })
+		resA, a := r.push(Job{Source: "a", Stream: io.LimitReader(endless{}, 5000), As: "x"})
+		r.push(Job{Source: "b", Stream: io.LimitReader(endless{}, 0), As: "x"})
+		resB, b := r.push(Job{Source: "b", Stream: io.LimitReader(endless{}, 5000), As: "x"})
+		r.reset()
+		time.Sleep(60 * time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.beats) < 5 || len(r.beats) > 6 {
+			t.Fatalf("%d heartbeats in a minute", len(r.beats))
+		}
+		want := []protocol.SourceState{
+			{Source: "a", Number: resA.Number, Taken: resA.Taken.UnixNano(), Manifest: a.record.SHA256},
+			{Source: "b", Number: resB.Number, Taken: resB.Taken.UnixNano(), Manifest: b.record.SHA256},
+		}
+		for _, h := range r.beats {
+			if len(h.Sources) != 2 {
+				t.Fatalf("%+v", h)
+			}
+			for _, s := range h.Sources {
+				if s != want[0] && s != want[1] {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+		if at := r.blocks[0].at.UnixNano(); r.beats[0].Clock > at || at-r.beats[0].Clock > int64(time.Second) {
+			t.Errorf("clock %d at %d", r.beats[0].Clock, at)
+		}
+	})
+}
+
+// More sources than fit into a heartbeat are told of in turn.
+func TestHeartbeatOfManySources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tiny := protocol.Geometry{K: 4, M: 2, Depth: 3, Symbol: protocol.SymbolMTU1500} // 16.5 KiB
+		r := newRig(t, func(c *Config) {
+			c.Heartbeat, c.Geometry = time.Second, tiny
+			for i := range 400 {
+				name := fmt.Sprintf("%064d", i)
+				if _, err := c.State.nextNumber(name); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.State.setLatest(name, latest{Number: 1, Taken: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		time.Sleep(10 * time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		told := map[string]int{}
+		for _, h := range r.beats {
+			for _, s := range h.Sources {
+				told[s.Source]++
+			}
+		}
+		if len(told) != 400 {
+			t.Errorf("%d heartbeats told of %d sources", len(r.beats), len(told))
+		}
+	})
+}
+
+// wantAhead checks that each session but the first was announced well before its
+// first block, and more than once.
+func (r *rig) wantAhead(sessions int) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sessions) < sessions {
+		r.t.Errorf("%d sessions, want %d", len(r.sessions), sessions)
+	}
+	first := map[protocol.SessionID]time.Time{}
+	for _, b := range r.blocks {
+		if _, ok := first[b.Session]; !ok {
+			first[b.Session] = b.at
+		}
+	}
+	if len(first) < sessions {
+		r.t.Errorf("blocks of %d sessions, want %d", len(first), sessions)
+	}
+	for id, at := range first {
+		all := r.times(id)
+		if id == r.blocks[0].Session {
+			continue
+		}
+		n := 0
+		for n < len(all) && all[n].Before(at) {
+			n++
+		}
+		if n < 5 || at.Sub(all[0]) < aheadTime {
+			r.t.Errorf("%d announces, the first %v before the first block", n, at.Sub(all[0]))
+		}
+	}
+}
+
+func TestSessionsRotateByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Heartbeat = time.Minute })
+		time.Sleep(3*sessionTime + time.Minute)
+		r.wantAhead(3)
+	})
+}
+
+func TestSessionsRotateByBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Rate = 8e6 })
+		r.stop()
+		r.tune = func(t *transmitter) { t.maxBytes = 1 << 20 }
+		r.start()
+		r.push(Job{Stream: io.LimitReader(endless{}, 30e6), As: "x"})
+		r.wantAhead(3)
+	})
+}
+
+// A machine that stood still, as under a hypervisor, finds its session too old
+// and no next one announced.
+func TestSessionAfterStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := &jumping{}
+		r := newRig(t, func(c *Config) { c.Clock, c.Heartbeat = clock, time.Second })
+		time.Sleep(5 * time.Second)
+		clock.jump(2 * sessionTime)
+		time.Sleep(30 * time.Second)
+		r.wantAhead(2)
+	})
+}
