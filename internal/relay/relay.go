@@ -6,75 +6,75 @@ package relay
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"weir/internal/udprx"
 )
 
-// Faults says what the relay does to datagrams. Rates are probabilities of each.
-type Faults struct {
-	Seed      uint64
-	Loss      float64
-	Duplicate float64
-	Reorder   float64 // a datagram is held back until up to ReorderBy later ones have passed
-	ReorderBy int
-	Corrupt   float64 // one bit is flipped
-	Truncate  float64
-	// Cuts are runs of consecutive datagrams that are lost, by number from 1.
-	Cuts []Cut
-	// Drop, if not nil, decides on each datagram by itself.
-	Drop func(number uint64, datagram []byte) bool
-}
-
-// Cut is a run of datagrams that is lost.
-type Cut struct{ From, Length uint64 }
-
-// Counts is what happened so far.
+// Counts is what happened so far, in datagrams.
 type Counts struct {
-	Received, Lost, CutOut, Duplicated, Reordered, Corrupted, Truncated, Passed uint64
-	KernelDrops                                                                 uint64 // at the relay's own socket
-	Returned                                                                    uint64 // bytes that came back
+	Received    uint64
+	Lost        uint64 // at random, in bursts, or by Drop
+	CutOut      uint64
+	Duplicated  uint64
+	Reordered   uint64
+	Corrupted   uint64
+	Truncated   uint64
+	Passed      uint64 // sent on, duplicates included
+	Failed      uint64 // that the system did not send on
+	KernelDrops uint64 // at the relay's own socket, before it saw them
+	Returned    uint64 // bytes that came back
 }
 
 // Relay passes datagrams on, one way.
 type Relay struct {
-	in     *udprx.Conn
-	out    *net.UDPConn
-	faults Faults
-	rng    *rand.Rand
-	held   []heldBack
-	done   chan error
-	stop   atomic.Bool
+	in    *udprx.Conn
+	out   *net.UDPConn // not connected, so that an answer from any port is noticed
+	to    netip.AddrPort
+	judge *judge
+	held  []waiting
+	done  chan error
+	stop  atomic.Bool
 
-	received, lost, cut, duplicated, reordered, corrupted, truncated, passed, returned atomic.Uint64
+	received, lost, cut, duplicated, reordered, corrupted, truncated, passed, failed, returned atomic.Uint64
 }
 
-type heldBack struct {
+// waiting is a datagram that is held back until a later one has come.
+type waiting struct {
 	datagram []byte
 	until    uint64
 }
 
-// buffer is the size of the relay's own receive buffer, in bytes.
-const buffer = 64 << 20
+const (
+	// buffer is the size of the relay's own receive buffer, in bytes.
+	buffer = 64 << 20
+	// idle is how long nothing comes until what is held back is let go.
+	idle = 20 * time.Millisecond
+)
 
-// Start begins to relay what comes to a new loopback address to the given one.
+// ErrNotLoopback is returned for addresses that other machines could have.
+var ErrNotLoopback = errors.New("the relay sends to loopback addresses only")
+
+// Start begins to relay to a loopback address what comes to a new one.
 func Start(to netip.AddrPort, f Faults) (*Relay, error) {
-	in, err := udprx.Listen(udprx.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Buffer: buffer, Timeout: 20 * time.Millisecond})
+	if !to.Addr().IsLoopback() {
+		return nil, fmt.Errorf("starting the relay to %v: %w", to, ErrNotLoopback)
+	}
+	any := netip.AddrPortFrom(to.Addr(), 0)
+	in, err := udprx.Listen(udprx.Config{Listen: any, Buffer: buffer, Timeout: idle})
 	if err != nil {
 		return nil, fmt.Errorf("starting the relay: %w", err)
 	}
-	out, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	out, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(any))
 	if err != nil {
 		in.Close()
 		return nil, fmt.Errorf("starting the relay: %w", err)
 	}
-	r := &Relay{in: in, out: out, faults: f, rng: rand.New(rand.NewPCG(f.Seed, 1)), done: make(chan error, 1)}
+	r := &Relay{in: in, out: out, to: to, judge: newJudge(f, time.Now), done: make(chan error, 1)}
 	go func() { r.done <- r.run() }()
 	go r.countReturned()
 	return r, nil
@@ -88,20 +88,28 @@ func (r *Relay) Counts() Counts {
 	return Counts{
 		Received: r.received.Load(), Lost: r.lost.Load(), CutOut: r.cut.Load(), Duplicated: r.duplicated.Load(),
 		Reordered: r.reordered.Load(), Corrupted: r.corrupted.Load(), Truncated: r.truncated.Load(),
-		Passed: r.passed.Load(), KernelDrops: r.in.Stats().KernelDrops, Returned: r.returned.Load(),
+		Passed: r.passed.Load(), Failed: r.failed.Load(), KernelDrops: r.in.Stats().KernelDrops, Returned: r.returned.Load(),
 	}
 }
 
-// Close stops the relay.
+// Close stops the relay. It returns what ended it before that.
 func (r *Relay) Close() error {
 	r.stop.Store(true)
 	err := <-r.done
-	r.in.Close()
-	r.out.Close()
+	r.done <- err // for a second Close
+	return errors.Join(err, r.in.Close(), ignoreClosed(r.out.Close()))
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
 	return err
 }
 
 func (r *Relay) run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for !r.stop.Load() {
 		n, err := r.in.Receive(r.datagram)
 		if err != nil {
@@ -117,69 +125,56 @@ func (r *Relay) run() error {
 // datagram decides the fate of one.
 func (r *Relay) datagram(d []byte) {
 	n := r.received.Add(1)
-	r.release(n)
-	f := &r.faults
-	switch {
-	case f.isCut(n):
+	switch r.judge.judge(n, d) {
+	case cutOut:
 		r.cut.Add(1)
-		return
-	case r.chance(f.Loss), f.Drop != nil && f.Drop(n, d):
+	case lost:
 		r.lost.Add(1)
-		return
-	case f.ReorderBy > 0 && r.chance(f.Reorder):
+	case heldBack:
 		r.reordered.Add(1)
-		r.held = append(r.held, heldBack{append([]byte(nil), d...), n + 1 + r.rng.Uint64N(uint64(f.ReorderBy))})
-		return
+		r.held = append(r.held, waiting{append([]byte(nil), d...), n + r.judge.delay()})
+	case pass:
+		r.deliver(d)
 	}
-	d = r.damage(d)
-	r.pass(d)
-	if r.chance(f.Duplicate) {
-		r.duplicated.Add(1)
-		r.pass(d)
-	}
+	r.release(n)
 }
 
-func (r *Relay) chance(p float64) bool { return p > 0 && r.rng.Float64() < p }
-
-func (f *Faults) isCut(n uint64) bool {
-	for _, c := range f.Cuts {
-		if n >= c.From && n < c.From+c.Length {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Relay) damage(d []byte) []byte {
-	if r.chance(r.faults.Corrupt) {
+// deliver passes a datagram on, damaged or twice if that is its fate.
+func (r *Relay) deliver(d []byte) {
+	d, corrupted, truncated := r.judge.damage(d)
+	if corrupted {
 		r.corrupted.Add(1)
-		d[r.rng.IntN(len(d))] ^= 1 << r.rng.IntN(8)
 	}
-	if r.chance(r.faults.Truncate) {
+	if truncated {
 		r.truncated.Add(1)
-		d = d[:1+r.rng.IntN(len(d))]
 	}
-	return d
+	r.send(d)
+	if r.judge.twice() {
+		r.duplicated.Add(1)
+		r.send(d)
+	}
 }
 
-// release passes on what was held back until now.
-func (r *Relay) release(now uint64) {
+// release passes on what was held back until datagram n came.
+func (r *Relay) release(n uint64) {
 	kept := r.held[:0]
-	for _, h := range r.held {
-		if h.until <= now {
-			r.pass(h.datagram)
+	for _, w := range r.held {
+		if w.until <= n {
+			r.send(w.datagram)
 		} else {
-			kept = append(kept, h)
+			kept = append(kept, w)
 		}
 	}
+	clear(r.held[len(kept):])
 	r.held = kept
 }
 
-// pass sends a datagram on. That nobody listens is the receiver's matter.
-func (r *Relay) pass(d []byte) {
-	if _, err := r.out.Write(d); err == nil || errors.Is(err, unix.ECONNREFUSED) {
-		r.passed.Add(1)
+func (r *Relay) send(d []byte) {
+	if _, err := r.out.WriteToUDPAddrPort(d, r.to); err != nil {
+		r.failed.Add(1)
+		return
 	}
+	r.passed.Add(1)
 }
 
 // countReturned counts what comes back to the socket that sends. Nothing should.
