@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/pkg/xattr"
@@ -133,11 +134,24 @@ func attributesOf(path string) (map[string][]byte, error) {
 	}
 	all := map[string][]byte{}
 	for _, name := range names {
+		if !isCopied(name) {
+			continue
+		}
 		if all[name], err = xattr.LGet(path, name); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// isCopied reports whether an attribute goes with the file: those of security
+// modules belong to the machine, and others than user.* only root may set.
+func isCopied(name string) bool {
+	switch name {
+	case "security.selinux", "security.ima", "security.evm":
+		return false
+	}
+	return os.Getuid() == 0 || strings.HasPrefix(name, "user.")
 }
 
 func ignoreUnsupported(err error) error {
