@@ -17,8 +17,7 @@ import (
 
 // file sends a regular file, or refers to what was sent of it before.
 func (s *snapshot) file(ctx context.Context, n *node) error {
-	if n.stat.Nlink > 1 && s.linked(n) {
-		first := s.links[[2]uint64{n.stat.Dev, n.stat.Ino}]
+	if first, ok := s.linked(n); ok {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
 	}
 	e := s.owners.entry(n)

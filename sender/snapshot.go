@@ -29,7 +29,7 @@ type snapshot struct {
 	packer   *packer
 	owners   *owners
 	manifest *manifestFile
-	links    map[[2]uint64]string // first path of files with several names
+	links    map[[2]uint64]link // by device and inode
 	result   Result
 	started  time.Time
 	wireAt   uint64
@@ -49,7 +49,7 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 	now := s.cfg.Clock.Now()
 	taken := now.UTC().Truncate(time.Second)
 	snap := &snapshot{
-		Sender: s, job: job, owners: newOwners(), links: map[[2]uint64]string{}, started: now, wireAt: s.t.wireBytes(),
+		Sender: s, job: job, owners: newOwners(), links: map[[2]uint64]link{}, started: now, wireAt: s.t.wireBytes(),
 		result: Result{Source: job.Source, Number: n, Taken: taken},
 	}
 	snap.packer = &packer{
@@ -121,7 +121,10 @@ func (s *snapshot) content(ctx context.Context) error {
 func (s *snapshot) plan(ctx context.Context, all []root) error {
 	var total int64
 	w := walker{exclude: s.job.Exclude, visit: func(n *node) error {
-		if n.err == nil && n.kind() == unix.S_IFREG && (n.stat.Nlink == 1 || !s.linked(n)) {
+		if n.err != nil || n.kind() != unix.S_IFREG {
+			return ctx.Err()
+		}
+		if _, again := s.linked(n); !again {
 			v := fileVersion(&n.stat)
 			if known, ok := s.known(n.path, &v); s.job.All || !ok || known.Object == (protocol.ObjectID{}) {
 				total += min(n.stat.Size, n.stat.Blocks*512)
@@ -137,15 +140,31 @@ func (s *snapshot) plan(ctx context.Context, all []root) error {
 	return nil
 }
 
-// linked reports whether the file of n was met under another name, and
-// remembers it.
-func (s *snapshot) linked(n *node) bool {
-	key := [2]uint64{n.stat.Dev, n.stat.Ino}
-	if _, ok := s.links[key]; ok {
-		return true
+// link is a file with several names.
+type link struct {
+	first string // the name met first
+	left  uint64 // names that were not met yet
+}
+
+// linked returns the name under which the file of n was met before, if it was,
+// and remembers it until all of its names were met.
+func (s *snapshot) linked(n *node) (first string, ok bool) {
+	nlink := uint64(n.stat.Nlink) // 32 bits on arm64
+	if nlink == 1 {
+		return "", false
 	}
-	s.links[key] = n.path
-	return false
+	key := [2]uint64{n.stat.Dev, n.stat.Ino}
+	l, ok := s.links[key]
+	if !ok {
+		s.links[key] = link{first: n.path, left: nlink - 1}
+		return "", false
+	}
+	if l.left--; l.left == 0 {
+		delete(s.links, key)
+	} else {
+		s.links[key] = l
+	}
+	return l.first, true
 }
 
 func (s *snapshot) known(path string, v *version) (version, bool) {

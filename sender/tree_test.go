@@ -183,6 +183,7 @@ func TestUnreadable(t *testing.T) {
 		must(t, os.Link(filepath.Join(dir, "b"), filepath.Join(dir, "b2")))
 		must(t, os.Chmod(filepath.Join(dir, "b"), 0))
 		must(t, os.Chmod(filepath.Join(dir, "d"), 0))
+		t.Cleanup(func() { os.Chmod(filepath.Join(dir, "d"), 0o700) })
 		asNobody(t)
 		res, got := r.push(Job{Paths: []string{dir}})
 		r.want(got, map[string][]byte{"a": noise(1, 50), "e": noise(4, 50)})
@@ -263,6 +264,32 @@ func TestJobsRefused(t *testing.T) {
 	} {
 		if err := j.check(); !errors.Is(err, ErrJob) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Files with several names are remembered until all were met, not longer.
+func TestHardLinksAreForgotten(t *testing.T) {
+	s := &snapshot{links: map[[2]uint64]link{}}
+	met := func(p string, ino, names uint64) string {
+		n := &node{path: p}
+		n.stat.Ino = ino
+		for range names {
+			n.stat.Nlink++
+		}
+		first, _ := s.linked(n)
+		return first
+	}
+	for _, c := range []struct {
+		path       string
+		ino, names uint64
+		want       string
+		left       int
+	}{
+		{"a", 1, 1, "", 0}, {"b", 2, 3, "", 1}, {"c", 3, 2, "", 2}, {"d", 2, 3, "b", 2}, {"e", 3, 2, "c", 1}, {"f", 2, 3, "b", 0},
+	} {
+		if got := met(c.path, c.ino, c.names); got != c.want || len(s.links) != c.left {
+			t.Errorf("%s: %q and %d remembered, want %q and %d", c.path, got, len(s.links), c.want, c.left)
 		}
 	}
 }
