@@ -16,7 +16,10 @@ import (
 // for ever.
 func TestPushAfterPushesCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
+		r, dir := newRig(t), t.TempDir()
+		for i := range 10 {
+			write(t, dir, map[string][]byte{string(rune('a' + i)): noise(1, 1000)})
+		}
 		for range 2 * blocksHeld {
 			ctx, cancel := context.WithCancel(t.Context())
 			n := 0
@@ -25,7 +28,7 @@ func TestPushAfterPushesCutShort(t *testing.T) {
 					cancel()
 				}
 			}
-			_, err := r.Push(ctx, Job{Source: "s", Stream: endless{}, As: "zeros", Progress: stop})
+			_, err := r.Push(ctx, Job{Source: "s", Paths: []string{dir}, All: true, Progress: stop})
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("cancelled: %v", err)
 			}
