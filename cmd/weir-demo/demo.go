@@ -52,14 +52,20 @@ func demonstrate(ctx context.Context, src string, remove bool) (err error) {
 	if d.dir, err = os.MkdirTemp("", "weir-demo-"); err != nil {
 		return err
 	}
-	if remove {
-		defer removeAll(d.dir)
-	}
-	fmt.Printf(sayFolder, d.dir)
 	if err := d.choose(src); err != nil {
+		os.Remove(d.dir)
 		return err
 	}
-	defer d.stop()
+	fmt.Printf(sayFolder, d.dir)
+	defer func() {
+		d.stop()
+		switch {
+		case err != nil:
+			fmt.Printf(sayKept, d.dir)
+		case remove:
+			removeAll(d.dir)
+		}
+	}()
 	for _, step := range []func(context.Context) error{
 		d.build, d.tree, d.pair, d.start, d.push, d.published, d.sums, d.restore, d.back,
 	} {

@@ -35,5 +35,6 @@ All as it should be, in %v. Look around:
    the receiver's log   %s
    all of it            %s
 `
+	sayKept    = "\nNot as it should be. Look around in %s\n"
 	sayRemoved = "\nAll as it should be, in %v.\n"
 )

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -74,22 +73,6 @@ func TestStrangersAreRefusedWithWords(t *testing.T) {
 	}
 	if all := g.list(); len(all) != 1 {
 		t.Errorf("strangers' snapshots are listed: %+v", all)
-	}
-}
-
-// TestVaultThatCannotBeWritten needs a user that is not root.
-func TestVaultThatCannotBeWritten(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may write everywhere")
-	}
-	dir := filepath.Join(tempDir(t), "readonly")
-	if err := os.Mkdir(dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
-	g := &rig{t: t, dir: tempDir(t)}
-	_, errs, code := g.run("weir-recv", "init", "--vault", dir, "--listen", "127.0.0.1:4600", "--config", g.path("r.toml"))
-	if code != 1 || !strings.Contains(errs, "not writable") {
-		t.Fatalf("ended with %d: %s", code, errs)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/e2e/specimen"
 	"weir/internal/relay"
 )
 
@@ -36,7 +37,12 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	out, err := exec.Command("go", "build", "-o", dir+"/", "weir/cmd/weir-send", "weir/cmd/weir-recv", "weir/cmd/weir-vault").CombinedOutput()
+	// Tests run programs as another user too.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir+"/", "weir/cmd/weir-send", "weir/cmd/weir-recv", "weir/cmd/weir-vault").CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 		return 1
@@ -61,7 +67,7 @@ type process struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	said bytes.Buffer
-	done chan error
+	done chan struct{} // closed when it has ended
 }
 
 func (p *process) Write(b []byte) (int, error) {
@@ -111,14 +117,19 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
+// freePort returns an address that nobody listens on, below the ports that the
+// kernel gives to whoever asks: it must stay free while a receiver restarts.
 func freePort(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		c, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000)))
+		if err == nil {
+			defer c.Close()
+			return c.LocalAddr().String()
+		}
 	}
-	defer c.Close()
-	return c.LocalAddr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 func (g *rig) path(elem ...string) string {
@@ -169,13 +180,19 @@ func (g *rig) startReceiver(args ...string) {
 
 func (g *rig) start(name string, args ...string) *process {
 	g.t.Helper()
-	p := &process{cmd: exec.Command(name, args...), done: make(chan error, 1)}
+	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})}
 	p.cmd.Stderr = p
 	if err := p.cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}
-	go func() { p.done <- p.cmd.Wait() }()
-	g.t.Cleanup(func() { p.cmd.Process.Kill() })
+	go func() {
+		p.cmd.Wait()
+		close(p.done)
+	}()
+	g.t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.done
+	})
 	return p
 }
 
@@ -288,8 +305,8 @@ func (g *rig) check(ref, src string) {
 	g.must("weir-vault", "verify", ref, "--vault", g.path("vault"))
 	dest := filepath.Join(tempDir(g.t), "restored")
 	g.must("weir-vault", "restore", ref, dest, "--vault", g.path("vault"))
-	if out, err := exec.Command("diff", "-r", "--no-dereference", src, dest).CombinedOutput(); err != nil {
-		g.t.Fatalf("what was restored differs: %v\n%s", err, out)
+	if _, err := specimen.Compare(src, dest); err != nil {
+		g.t.Fatalf("what was restored differs: %v", err)
 	}
 }
 
