@@ -306,6 +306,9 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 		}
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if w.off != p.Ref.Size {
+		return fmt.Errorf("%w: %w", ErrDamaged, errNotThis)
+	}
 	return v.disk.sync(out)
 }
 
