@@ -42,8 +42,12 @@ type Code struct {
 
 	mu       sync.Mutex
 	encoders map[int]reedsolomon.Encoder
-	scratch  sync.Pool // *rebuilder
+	scratch  chan *rebuilder
 }
+
+// scratchKept is how many calls at once find scratch memory ready.
+const scratchKept = 4
+
 
 // New returns the code of k data and m parity shards; k and m are at least 1
 // and k+m at most MaxShards.
@@ -51,12 +55,28 @@ func New(k, m int) (*Code, error) {
 	if k < 1 || m < 1 || k > MaxShards || m > MaxShards || k+m > MaxShards {
 		return nil, fmt.Errorf("a code of %d+%d shards: %w", k, m, ErrArgument)
 	}
-	c := &Code{k: k, m: m, encoders: map[int]reedsolomon.Encoder{}}
+	c := &Code{k: k, m: m, encoders: map[int]reedsolomon.Encoder{}, scratch: make(chan *rebuilder, scratchKept)}
 	if err := c.extractParity(); err != nil {
 		return nil, err
 	}
-	c.scratch.New = func() any { return &rebuilder{code: c} }
 	return c, nil
+}
+
+// take returns scratch memory, which give takes back.
+func (c *Code) take() *rebuilder {
+	select {
+	case r := <-c.scratch:
+		return r
+	default:
+		return &rebuilder{code: c}
+	}
+}
+
+func (c *Code) give(r *rebuilder) {
+	select {
+	case c.scratch <- r:
+	default:
+	}
 }
 
 // extractParity encodes the unit vectors: parity of the j-th is column j of the
@@ -112,8 +132,8 @@ func (c *Code) Encode(data, parity []byte, shard int) error {
 	if err != nil {
 		return err
 	}
-	r := c.scratch.Get().(*rebuilder)
-	defer c.scratch.Put(r)
+	r := c.take()
+	defer c.give(r)
 	shards := r.shards[:0]
 	for i := range c.k {
 		shards = append(shards, data[i*shard:(i+1)*shard])

@@ -41,8 +41,8 @@ func (c *Code) Rebuild(block []byte, depth, symbol int, present []uint64) (rebui
 	if depth < 1 || symbol < 1 || len(block) != symbols*symbol || len(present)*64 < symbols {
 		return 0, 0, fmt.Errorf("rebuilding %d bytes of depth %d: %w", len(block), depth, ErrArgument)
 	}
-	r := c.scratch.Get().(*rebuilder)
-	defer c.scratch.Put(r)
+	r := c.take()
+	defer c.give(r)
 	for col := 0; col < depth; {
 		if !r.look(present, depth, col) {
 			failed += len(r.lost)
