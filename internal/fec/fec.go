@@ -48,7 +48,6 @@ type Code struct {
 // scratchKept is how many calls at once find scratch memory ready.
 const scratchKept = 4
 
-
 // New returns the code of k data and m parity shards; k and m are at least 1
 // and k+m at most MaxShards.
 func New(k, m int) (*Code, error) {
