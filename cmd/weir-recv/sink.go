@@ -4,6 +4,9 @@ import (
 	"crypto/ed25519"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"weir/internal/event"
 	"weir/internal/vault"
 	"weir/protocol"
 )
@@ -13,6 +16,9 @@ import (
 type sink struct {
 	vault *vault.Vault
 	keys  map[string]ed25519.PublicKey // of the senders, by name
+	log   zerolog.Logger
+
+	skewNoted time.Time
 }
 
 func snapshot(sender string, c protocol.Context) vault.Snapshot {
@@ -49,13 +55,28 @@ func (s *sink) CloseSnapshot(sender string, c protocol.Context, m protocol.Manif
 
 // Heartbeat makes the vault know of snapshots of which not a frame came.
 func (s *sink) Heartbeat(sender string, hb protocol.Heartbeat) error {
+	s.checkClock(sender, time.Unix(0, hb.Clock))
 	for _, src := range hb.Sources {
 		c := protocol.Context{Source: src.Source, Number: src.Number, Taken: src.Taken}
-		if err := s.vault.Touch(snapshot(sender, c)); err != nil {
+		if err := s.vault.Announced(snapshot(sender, c)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const (
+	clockSkew  = time.Minute // from how much difference on the clocks count as apart
+	clockEvery = time.Hour   // between two warnings
+)
+
+func (s *sink) checkClock(sender string, theirs time.Time) {
+	now := time.Now()
+	if skew := now.Sub(theirs); skew.Abs() > clockSkew && now.Sub(s.skewNoted) > clockEvery {
+		s.skewNoted = now
+		s.log.Warn().Str(event.Field, event.ClockSkew).Str("sender", sender).Dur("skew", skew).
+			Msg("the clocks of the two hosts differ; the vault goes by its own")
+	}
 }
 
 func (s *sink) Settle(quiet bool) error { return s.vault.Settle(quiet) }

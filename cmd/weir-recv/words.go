@@ -53,6 +53,7 @@ points became whole than were asked for, or if one that it saw is not whole.`
 	exitIdleFlag  = "end when nothing came for this long, as in 30s"
 	startedWords  = "listening"
 	stoppedWords  = "stopped"
+	kernelWords   = "frames came in but the receive buffer was full: this host is too slow or busy; lower rate on the sender, or raise buffer"
 	noSenders     = "no sender is trusted yet, so nothing will be stored: weir-recv trust NAME KEY"
 	// Address.
 	listenFailed = "listening on %s: %w; end the program that holds it, or change listen in the configuration"

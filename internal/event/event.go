@@ -10,7 +10,6 @@ const Field = "event"
 const (
 	Started       = "started"
 	Stopped       = "stopped"
-	ConfigRefused = "config-refused"
 	BufferClamped = "buffer-clamped"
 	Progress      = "progress"
 	Failed        = "failed"
@@ -26,11 +25,6 @@ const (
 	FileUnreadable  = "file-unreadable"
 	FileSkipped     = "file-skipped"
 	SessionStarted  = "session-started"
-	SendError       = "send-error"
-	RateMissed      = "rate-missed"
-	OffloadOff      = "offload-off"
-	PushAccepted    = "push-accepted"
-	PushRefused     = "push-refused"
 )
 
 // Names of what the receiver says about the link.
@@ -45,10 +39,7 @@ const (
 	BlockLost       = "block-lost"
 	RecordRefused   = "record-refused"
 	MemoryFull      = "memory-full"
-	LinkSilent      = "link-silent"
-	LinkBack        = "link-back"
 	ClockSkew       = "clock-skew"
-	LinkReport      = "link-report"
 )
 
 // Names of what the receiver says about the vault.
@@ -56,9 +47,7 @@ const (
 	SnapshotWhole   = "snapshot-whole"
 	SnapshotPartial = "snapshot-partial"
 	SnapshotUnseen  = "snapshot-unseen"
-	FilePartial     = "file-partial"
 	ObjectDamaged   = "object-damaged"
-	ObjectRefused   = "object-refused"
 	ManifestRefused = "manifest-refused"
 	ManifestBroken  = "manifest-chain-broken"
 	DiskFull        = "disk-full"

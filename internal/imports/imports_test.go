@@ -3,10 +3,15 @@
 package imports
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"weir/internal/event"
 )
 
 // deps returns what a package links, itself included, split into ours and
@@ -77,6 +82,39 @@ func TestProtocolDoesNothing(t *testing.T) {
 	for _, p := range strings.Fields(string(out)) {
 		if slices.Contains([]string{"os", "net", "time", "sync", "syscall", "log", "context"}, p) {
 			t.Errorf("protocol imports %s", p)
+		}
+	}
+}
+
+// TestEveryEventIsLogged holds that the table of events, which alerts are written
+// by, tells of none that the programs never log.
+func TestEveryEventIsLogged(t *testing.T) {
+	var code strings.Builder
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		if strings.Contains(path, "internal/event/") {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		code.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadFile("../event/event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range event.Table {
+		for line := range strings.Lines(string(names)) {
+			name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+			if ok && strings.Contains(value, `"`+e.Name+`"`) && !strings.Contains(code.String(), "event."+strings.TrimSpace(name)+")") &&
+				!strings.Contains(code.String(), "event."+strings.TrimSpace(name)+",") && !strings.Contains(code.String(), "event."+strings.TrimSpace(name)+"\n") {
+				t.Errorf("%s is never logged", e.Name)
+			}
 		}
 	}
 }

@@ -65,9 +65,11 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 		return nil
 	}
 	if err := v.space.ask(len(p)); err != nil {
+		v.full = true
 		v.troubled(err)
 		return nil
 	}
+	v.roomAgain()
 	o, err := v.object(k, off, p)
 	if o == nil || err != nil {
 		return v.failed(err)

@@ -124,6 +124,25 @@ func (v *Vault) Touch(s Snapshot) error {
 	return v.failed(v.savePending(p))
 }
 
+// Announced tells of a snapshot that the sender says to have sent. One of which
+// nothing has come is noted, and listed as not whole from now on.
+func (v *Vault) Announced(s Snapshot) error {
+	s = norm(s)
+	if err := s.check(); err != nil {
+		return err
+	}
+	if v.pending[s] != nil || v.isPublished(s) {
+		return nil
+	}
+	if err := v.Touch(s); err != nil {
+		return err
+	}
+	v.log.Warn().Str(event.Field, event.SnapshotUnseen).Str("snapshot", s.Ref()).
+		Msg("the sender has sent a snapshot of which nothing came; push the source again")
+	v.note(event.SnapshotUnseen, s, "")
+	return nil
+}
+
 func (v *Vault) savePending(p *pending) error {
 	data, err := json.Marshal(p)
 	if err != nil {

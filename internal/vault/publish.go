@@ -119,6 +119,7 @@ func (v *Vault) moveToPlace(s Snapshot) error {
 func (v *Vault) published(p *pending) {
 	p.State, p.MissingFiles, p.MissingBytes = Whole, 0, 0
 	v.note(event.SnapshotWhole, p.snap, p.Ref.SHA256.String())
+	v.checkChain(p)
 	delete(v.pending, p.snap)
 	v.whole[p.snap] = true
 	os.RemoveAll(v.layout.pending(p.snap))
@@ -204,4 +205,22 @@ func hardlinkTargets(path string) (map[string]*manifest.Entry, error) {
 		return nil
 	})
 	return targets, err
+}
+
+// checkChain compares the previous manifest that a manifest names with the one
+// that is published. Another one means that the sender's state was lost, or that
+// somebody else wrote one of the two; either way an operator should know.
+func (v *Vault) checkChain(p *pending) {
+	dirs, err := filepath.Glob(filepath.Join(globQuote(v.dir), p.Sender, p.Source, fmt.Sprintf("*.%06d", p.Number-1)))
+	if err != nil || len(dirs) == 0 {
+		return
+	}
+	for _, dir := range dirs {
+		if sum, _, err := sumFile(filepath.Join(dir, manifestFile)); err == nil && sum == p.Ref.Previous {
+			return
+		}
+	}
+	v.log.Warn().Str(event.Field, event.ManifestBroken).Str("snapshot", p.snap.Ref()).
+		Msg("the manifest does not name the one before it that is stored here: was the sender's state lost?")
+	v.note(event.ManifestBroken, p.snap, p.Ref.Previous.String())
 }

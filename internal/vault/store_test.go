@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
@@ -91,6 +92,7 @@ type shot struct {
 	extra    []manifest.Entry // further entries
 	manifest []byte           // text
 	object   []byte           // compressed
+	Previous Hash
 	ref      ManifestRef
 }
 
@@ -115,7 +117,7 @@ func (g *store) shot(number uint64, sizes ...int) *shot {
 func (g *store) seal(s *shot) {
 	g.t.Helper()
 	var text bytes.Buffer
-	w, err := manifest.NewWriter(&text, manifest.Header{Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken})
+	w, err := manifest.NewWriter(&text, manifest.Header{Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken, Previous: s.Previous})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -148,7 +150,7 @@ func (g *store) signed(s *shot, text []byte, sig [64]byte) {
 	s.manifest, s.object = text, zip.EncodeAll(text, nil)
 	s.ref = ManifestRef{
 		Object: ObjectID(bytes.Repeat([]byte{byte(s.Number), 0xff}, 8)), ObjectSize: int64(len(s.object)), Size: int64(len(text)),
-		SHA256: sha256.Sum256(text), Signature: sig, PublicKey: g.key.Public().(ed25519.PublicKey),
+		SHA256: sha256.Sum256(text), Previous: s.Previous, Signature: sig, PublicKey: g.key.Public().(ed25519.PublicKey),
 	}
 }
 
@@ -459,4 +461,62 @@ func snapshotTree(t *testing.T, dir string) (lines []string) {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+// events returns the names of what was noted.
+func (g *store) events() (names []string) {
+	g.t.Helper()
+	data, err := os.ReadFile(filepath.Join(g.dir, ".weir", "events.jsonl"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	previous := ""
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		var e Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			g.t.Fatal(err)
+		}
+		if e.Previous != previous || e.Sequence != uint64(len(names)+1) {
+			g.t.Fatalf("the chain is broken at %s", line)
+		}
+		names, previous = append(names, e.Event), lineHash(line)
+	}
+	return names
+}
+
+func TestUnseenSnapshotIsListed(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1, 100)
+	for range 3 {
+		if err := g.v.Announced(s.Snapshot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := g.events(); g.state(s) != Partial || !slices.Equal(got, []string{"snapshot-unseen"}) {
+		t.Fatalf("it is %q, events %v", g.state(s), got)
+	}
+	g.send(s)
+	if err := g.v.Announced(s.Snapshot); err != nil || g.state(s) != Whole {
+		t.Fatalf("it is %q, %v", g.state(s), err)
+	}
+}
+
+func TestBrokenChainIsNoted(t *testing.T) {
+	g := newStore(t)
+	first, second, third := g.shot(1, 10), g.shot(2, 10), g.shot(3, 10)
+	second.Previous = first.ref.SHA256
+	g.seal(second)
+	third.Previous = first.ref.SHA256 // not second's
+	g.seal(third)
+	for _, s := range []*shot{first, second, third} {
+		g.send(s)
+		if g.state(s) != Whole {
+			t.Fatalf("%s is %q", s.Ref(), g.state(s))
+		}
+	}
+	want := []string{"snapshot-whole", "snapshot-whole", "snapshot-whole", "manifest-chain-broken"}
+	if got := g.events(); !slices.Equal(got, want) {
+		t.Fatalf("events %v", got)
+	}
 }

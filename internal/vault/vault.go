@@ -59,6 +59,7 @@ type Vault struct {
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
 
 	space     spaceWatch
+	full      bool // data was refused for want of space
 	diskNoted time.Time
 }
 
@@ -289,6 +290,16 @@ func (v *Vault) troubled(err error) {
 		}
 		v.log.Error().Str(event.Field, name).Err(err).Msg("the vault's disk makes trouble; what cannot be stored counts as missing")
 	}
+}
+
+// roomAgain tells once that data is stored again.
+func (v *Vault) roomAgain() {
+	if !v.full {
+		return
+	}
+	v.full, v.diskNoted = false, time.Time{}
+	v.log.Info().Str(event.Field, event.DiskRoom).Msg("there is space again; push the sources again that are not whole")
+	v.note(event.DiskRoom, Snapshot{}, "")
 }
 
 // dirFor makes a directory of the vault's own once.

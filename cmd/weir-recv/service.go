@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"weir/internal/config"
+	"weir/internal/event"
+	"weir/internal/exit"
+	"weir/internal/keys"
+	"weir/internal/udprx"
+	"weir/internal/vault"
+	"weir/receiver"
+)
+
+// service is weir-recv run: a socket, a receiver and a vault.
+type service struct {
+	log      zerolog.Logger
+	limits   limits
+	vault    *vault.Vault
+	socket   *udprx.Conn
+	receiver *receiver.Receiver
+	dir      string        // of the vault
+	whole    chan struct{} // one for each restore point that became whole
+
+	wholeSeen   int
+	kernelDrops uint64 // told of so far
+	kernelNoted time.Time
+}
+
+// maxWhole bounds the restore points that wait to be counted; the loop counts
+// them every tick.
+const maxWhole = 1 << 16
+
+// newService opens everything that the service needs.
+func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
+	s := &service{log: log, limits: l, dir: c.Vault, whole: make(chan struct{}, maxWhole)}
+	if err := s.open(c); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.started(c)
+	return s, nil
+}
+
+// open opens the vault first: a socket must not be open before what arrives there
+// can be stored.
+func (s *service) open(c config.Receiver) error {
+	secret, err := loadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	senders, err := trusted(c.Senders)
+	if err != nil {
+		return err
+	}
+	s.vault, err = vault.Open(c.Vault, vault.Options{
+		MinFree: minFree(c), Log: s.log, Signers: senders, OnPublish: s.published,
+	})
+	if err != nil {
+		return err
+	}
+	s.receiver, err = receiver.New(receiver.Config{
+		Keys: secret, Senders: senders, Memory: int64(c.Memory), State: c.State,
+		Log: s.log, Now: time.Now, Sink: &sink{vault: s.vault, keys: senders, log: s.log},
+	})
+	if err != nil {
+		return err
+	}
+	s.socket, err = udprx.Listen(udprx.Config{Listen: c.Listen, Buffer: int(c.Buffer), NoGRO: !c.Offload, Timeout: tick})
+	if err != nil {
+		return fmt.Errorf(listenFailed, c.Listen, err)
+	}
+	return nil
+}
+
+// minFree returns the reserve in bytes; it may be a share of the disk.
+func minFree(c config.Receiver) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(c.Vault, &st) != nil {
+		return c.MinFree.Of(0)
+	}
+	return c.MinFree.Of(int64(st.Blocks) * st.Bsize)
+}
+
+func loadKeys(paths []string) ([]hpke.PrivateKey, error) {
+	var all []hpke.PrivateKey
+	for _, path := range paths {
+		key, err := keys.LoadReceiver(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+func trusted(senders []config.TrustedSender) (map[string]ed25519.PublicKey, error) {
+	all := map[string]ed25519.PublicKey{}
+	for _, s := range senders {
+		pub, err := keys.ParseSender(s.Key)
+		if err != nil {
+			return nil, fmt.Errorf("reading the key of the sender %s: %w", s.Name, err)
+		}
+		all[s.Name] = pub
+	}
+	return all, nil
+}
+
+func (s *service) published(vault.Info) {
+	select {
+	case s.whole <- struct{}{}:
+	default: // more than anybody can have asked for
+	}
+}
+
+func (s *service) started(c config.Receiver) {
+	if warning := s.socket.Warning(); warning != "" {
+		s.log.Warn().Str(event.Field, event.BufferClamped).Msg(warning)
+	}
+	if len(c.Senders) == 0 {
+		s.log.Warn().Str(event.Field, event.Started).Msg(noSenders)
+	}
+	s.log.Info().Str(event.Field, event.Started).Str("listen", s.socket.LocalAddr().String()).
+		Str("vault", c.Vault).Int("senders", len(c.Senders)).Int("buffer", s.socket.Buffer()).Msg(startedWords)
+}
+
+// run receives until the context ends or a limit is reached. It stays on one
+// thread: the socket blocks it, and the runtime need not know.
+func (s *service) run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := s.loop(ctx)
+	if cerr := s.close(); err == nil {
+		err = cerr
+	}
+	s.log.Info().Str(event.Field, event.Stopped).Msg(stoppedWords)
+	if err != nil {
+		return err
+	}
+	return s.verdict()
+}
+
+// verdict says by the exit code whether those who asked for an end got what they
+// waited for.
+func (s *service) verdict() error {
+	if s.limits == (limits{}) {
+		return nil
+	}
+	s.enough()
+	if s.limits.after > 0 && s.wholeSeen < s.limits.after {
+		return exit.With(exit.Damaged, fmt.Errorf(tooFewWhole, s.limits.after, s.wholeSeen))
+	}
+	if s.limits.after > 0 {
+		return nil
+	}
+	infos, err := vault.List(s.dir)
+	if err != nil {
+		return err
+	}
+	partial := 0
+	for _, i := range infos {
+		if i.State != vault.Whole {
+			partial++
+		}
+	}
+	if partial > 0 {
+		return exit.With(exit.Damaged, fmt.Errorf(someNotWhole, partial))
+	}
+	return nil
+}
+
+func (s *service) loop(ctx context.Context) error {
+	last := time.Now()
+	ticked := last
+	for ctx.Err() == nil {
+		n, err := s.socket.Receive(s.receiver.Datagram)
+		if err != nil {
+			return fmt.Errorf("receiving: %w", err)
+		}
+		now := time.Now()
+		if n > 0 {
+			last = now
+		}
+		if now.Sub(ticked) < tick {
+			continue
+		}
+		ticked = now
+		s.receiver.Tick()
+		s.reportKernel(now)
+		if s.enough() || s.limits.idle > 0 && now.Sub(last) >= s.limits.idle {
+			return nil
+		}
+	}
+	return nil
+}
+
+// kernelEvery bounds how often frames that the kernel dropped are told of.
+const kernelEvery = time.Second
+
+// reportKernel tells of frames that came to this host and were dropped before
+// they were read: the loss is not the link's.
+func (s *service) reportKernel(now time.Time) {
+	drops := s.socket.Stats().KernelDrops
+	if drops == s.kernelDrops || now.Sub(s.kernelNoted) < kernelEvery {
+		return
+	}
+	s.log.Warn().Str(event.Field, event.KernelDropped).Uint64("frames", drops-s.kernelDrops).Uint64("total", drops).Msg(kernelWords)
+	s.kernelDrops, s.kernelNoted = drops, now
+}
+
+// enough counts the restore points, and reports whether as many as were asked
+// for are whole.
+func (s *service) enough() bool {
+	for len(s.whole) > 0 {
+		<-s.whole
+		s.wholeSeen++
+	}
+	return s.limits.after > 0 && s.wholeSeen >= s.limits.after
+}
+
+// close ends the socket first, then what hangs on it.
+func (s *service) close() error {
+	var errs []error
+	if s.socket != nil {
+		errs = append(errs, s.socket.Close())
+	}
+	if s.receiver != nil {
+		errs = append(errs, s.receiver.Close())
+	}
+	if s.vault != nil {
+		errs = append(errs, s.vault.Close())
+	}
+	return errors.Join(errs...)
+}
