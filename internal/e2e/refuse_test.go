@@ -9,9 +9,16 @@ import (
 // TestClearRefusals holds the exit code of each mistake and that its error says
 // what to do.
 func TestClearRefusals(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.sender("prod", g.listen, "100Mbit")
 	g.startReceiver()
+	for name, line := range map[string]string{"expert": "k = 240\nm = 20\ndepth = 10\n", "symbol": "symbol = 8896\n", "unknown": "speed = 3\n", "unit": ""} {
+		g.variant("prod.toml", name+".toml", line)
+	}
+	g.edit(g.path("unit.toml"), `rate = "100Mbit"`, `rate = "100 MB/s"`)
+	g.variant("prod.toml", "zero.toml", "")
+	g.edit(g.path("zero.toml"), `rate = "100Mbit"`, `rate = "0"`)
 	for _, c := range []struct {
 		name string
 		args []string
@@ -22,6 +29,13 @@ func TestClearRefusals(t *testing.T) {
 		{"port in use", []string{"weir-recv", "run", "--config", g.path("r2.toml")}, 1, "end the program that holds it"},
 		{"vault in use", []string{"weir-recv", "run", "--config", g.path("receiver.toml")}, 1, "another weir-recv"},
 		{"rate zero", []string{"weir-send", "init", "--name", "x", "--to", g.listen, "--receiver", "@" + g.path("receiver.pub"), "--rate", "0Mbit", "--config", g.path("x.toml")}, 2, "rate"},
+		{"k + m > 256", []string{"weir-send", "push", "--source", "x", g.dir, "--config", g.path("expert.toml")}, 2, "256"},
+		{"symbol and MTU", []string{"weir-send", "push", "--source", "x", g.dir, "--config", g.path("symbol.toml")}, 2, "write 1408 or less"},
+		{"unknown key", []string{"weir-send", "push", "--source", "x", g.dir, "--config", g.path("unknown.toml")}, 2, "speed"},
+		{"bad unit", []string{"weir-send", "run", "--config", g.path("unit.toml")}, 2, "Mbit"},
+		{"rate zero in the file", []string{"weir-send", "run", "--config", g.path("zero.toml")}, 2, "rate"},
+		{"key twice", []string{"weir-send", "init", "--name", "prod", "--to", g.listen, "--receiver", "@" + g.path("receiver.pub"), "--rate", "1Mbit", "--config", g.path("prod.toml")}, 1, "prod.toml"},
+		{"mistyped key", []string{"weir-recv", "trust", "y", "weir-send-1AAAA", "--config", g.path("receiver.toml")}, 2, "key"},
 		{"no such snapshot", []string{"weir-vault", "restore", "prod/none/latest", g.path("d"), "--vault", g.path("vault")}, 1, "no whole snapshot"},
 		{"no vault", []string{"weir-vault", "list", "--vault", g.path("nowhere")}, 1, "--vault"},
 		{"no source", []string{"weir-send", "push", g.dir, "--config", g.path("prod.toml")}, 2, "source"},
@@ -40,9 +54,26 @@ func TestClearRefusals(t *testing.T) {
 	}
 }
 
+// variant copies a configuration and puts lines in front.
+func (g *rig) variant(from, to, lines string) {
+	g.t.Helper()
+	data, err := os.ReadFile(g.path(from))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	text := string(data)
+	if strings.HasPrefix(lines, "k =") {
+		text = strings.NewReplacer("\noverhead =", "\n# overhead =", "\nburst =", "\n# burst =").Replace(text)
+	}
+	if err := os.WriteFile(g.path(to), []byte(lines+text), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // TestStrangersAreRefusedWithWords sends with a key that nobody trusts, and with the key of
 // another receiver.
 func TestStrangersAreRefusedWithWords(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.sender("prod", g.listen, "100Mbit")
 	toml := g.path("receiver.toml")
@@ -79,6 +110,7 @@ func TestStrangersAreRefusedWithWords(t *testing.T) {
 // TestFullDisk keeps a reserve that is larger than the disk: nothing is stored,
 // nothing breaks, and when there is room the next push completes.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.sender("prod", g.listen, "200Mbit")
 	src := g.tree("src", 3e6, 20)

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,16 +51,23 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// patience bounds every wait of a test.
-const patience = 60 * time.Second
+const (
+	// patience bounds every wait of a test.
+	patience = 60 * time.Second
+	// longPatience bounds those of the tests that WEIR_LONG asks for.
+	longPatience = 10 * time.Minute
+)
 
 // rig is a vault host and its senders on one machine.
 type rig struct {
-	t      *testing.T
-	dir    string
-	listen string
-	recv   *process
-	recvNS string // namespace of the receiver, "" for this one
+	t        *testing.T
+	dir      string
+	listen   string
+	recv     *process
+	patience time.Duration
+	recvNS   string // namespace of the receiver, "" for this one
+	sendNS   string // and of the senders
+	peak     int64  // memory of the last program that run ran, in bytes
 }
 
 // process is a program that runs, and what it has logged.
@@ -84,7 +92,7 @@ func (p *process) log() string {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	g := &rig{t: t, dir: tempDir(t), listen: freePort(t)}
+	g := &rig{t: t, dir: tempDir(t), listen: freePort(t), patience: patience}
 	g.initReceiver()
 	return g
 }
@@ -144,9 +152,10 @@ func (g *rig) run(name string, args ...string) (stdout, stderr string, code int)
 
 func (g *rig) runIn(stdin []byte, name string, args ...string) (stdout, stderr string, code int) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), 5*patience)
+	ctx, cancel := context.WithTimeout(g.t.Context(), g.patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
+	name, args = within(g.sendNS, filepath.Join(bin, name), args)
+	cmd := exec.CommandContext(ctx, name, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out, &errs
 	err := cmd.Run()
@@ -154,7 +163,19 @@ func (g *rig) runIn(stdin []byte, name string, args ...string) (stdout, stderr s
 	if err != nil && !errors.As(err, &exit) {
 		g.t.Fatalf("%s %v: %v", name, args, err)
 	}
+	g.peak = peak(cmd.ProcessState)
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// peak returns the most memory that a program that has ended held, in bytes.
+func peak(s *os.ProcessState) int64 { return s.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+
+// within makes a command run in a network namespace.
+func within(namespace, name string, args []string) (string, []string) {
+	if namespace == "" {
+		return name, args
+	}
+	return "ip", append([]string{"netns", "exec", namespace, name}, args...)
 }
 
 // must runs a program that has to end well.
@@ -170,10 +191,7 @@ func (g *rig) must(name string, args ...string) string {
 // startReceiver starts weir-recv run and waits until it listens.
 func (g *rig) startReceiver(args ...string) {
 	g.t.Helper()
-	name, all := filepath.Join(bin, "weir-recv"), append([]string{"run", "--config", g.path("receiver.toml")}, args...)
-	if g.recvNS != "" {
-		name, all = "ip", append([]string{"netns", "exec", g.recvNS, name}, all...)
-	}
+	name, all := within(g.recvNS, filepath.Join(bin, "weir-recv"), append([]string{"run", "--config", g.path("receiver.toml")}, args...))
 	g.recv = g.start(name, all...)
 	g.waitLog(g.recv, `"event":"started"`)
 }
@@ -203,7 +221,7 @@ func (g *rig) waitLog(p *process, text string) {
 
 func (g *rig) wait(ok func() bool, what func() string) {
 	g.t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(g.patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			g.t.Fatalf("waited in vain for %s", what())
 		}
@@ -222,7 +240,7 @@ func (g *rig) ended(p *process) int {
 	select {
 	case <-p.done:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
+	case <-time.After(g.patience):
 		g.t.Fatalf("%v does not end:\n%s", p.cmd.Args, p.log())
 		return -1
 	}
@@ -283,18 +301,21 @@ func (g *rig) list() []point {
 	return all
 }
 
+// whole counts the whole restore points.
+func (g *rig) whole() (n int) {
+	g.t.Helper()
+	for _, p := range g.list() {
+		if p.State == "whole" {
+			n++
+		}
+	}
+	return n
+}
+
 // waitWhole waits until there are n whole restore points.
 func (g *rig) waitWhole(n int) {
 	g.t.Helper()
-	g.wait(func() bool {
-		whole := 0
-		for _, p := range g.list() {
-			if p.State == "whole" {
-				whole++
-			}
-		}
-		return whole >= n
-	}, func() string {
+	g.wait(func() bool { return g.whole() >= n }, func() string {
 		return fmt.Sprintf("%d whole restore points, there are %+v\n%s", n, g.list(), g.recv.log())
 	})
 }
