@@ -199,7 +199,7 @@ func (s *snapshot) node(ctx context.Context, n *node) error {
 		return s.manifest.add(e)
 	}
 	s.result.Skipped++
-	s.cfg.Log.Info().Str(event.Field, event.FileSkipped).Str("path", printable(n.path)).Msg("not a file, directory or link: skipped")
+	s.cfg.Log.Warn().Str(event.Field, event.FileSkipped).Str("path", printable(n.path)).Msg("not a file, directory or link: skipped")
 	return nil
 }
 

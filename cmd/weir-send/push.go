@@ -127,16 +127,23 @@ func (s *service) handle(ctx context.Context, r control.Request, stream *os.File
 
 // report prints the one line that says what was sent. It never says more.
 func report(cmd *cobra.Command, c config.Sender, source string, r control.Result) error {
-	overhead := 0.0
-	if r.SentBytes > 0 {
-		overhead = 100 * (float64(r.WireBytes)/float64(r.SentBytes) - 1)
-	}
-	rate := humanize.SIWithDigits(float64(r.WireBytes)*8/max(r.Seconds, 1e-3), 0, "bit/s")
 	fmt.Fprintf(cmd.OutOrStdout(), pushDone, c.Name+"/"+source+"/"+r.Name,
 		humanize.Comma(r.Files), humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.SentFiles), humanize.IBytes(uint64(r.SentBytes)),
-		rate, overhead, r.Seconds)
+		humanize.IBytes(uint64(r.WireBytes)), overhead(r), humanize.SIWithDigits(float64(r.WireBytes)*8/max(r.Seconds, 1e-3), 0, "bit/s"), r.Seconds)
 	if r.Problems > 0 {
 		return exit.With(exit.Damaged, fmt.Errorf(pushProblems, r.Problems))
 	}
 	return nil
+}
+
+// overheadFrom is how much must have been sent for its overhead to mean anything,
+// in bytes: of less, announces and the repeated tail are most.
+const overheadFrom = 64 << 20
+
+// overhead says what parity, headers and frames added to the content.
+func overhead(r control.Result) string {
+	if r.SentBytes < overheadFrom {
+		return ""
+	}
+	return fmt.Sprintf(pushOverhead, 100*(float64(r.WireBytes)/float64(r.SentBytes)-1))
 }

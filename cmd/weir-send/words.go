@@ -55,8 +55,10 @@ was sent. What arrived only the vault knows.`
 	changedFlag  = "send only files that are new or changed"
 	pushNoName   = "name what comes from the standard input, as in --as db.sql"
 	pushNoStream = "--as is for the standard input, given as -"
-	// Name, files, size, files sent, bytes sent, rate, overhead in percent, seconds.
-	pushDone     = "Sent %s: %s files, %s; this time %s files with %s, at %s on the wire, overhead %.1f %%, in %.1f s.\n"
+	// Name, files, size, files sent, bytes sent, bytes on the wire, overhead, rate,
+	// seconds.
+	pushDone     = "Sent %s: %s files, %s; this time %s files with %s, %s on the wire%s at %s, in %.1f s.\n"
+	pushOverhead = ", overhead %.1f %%,"
 	pushProblems = "%d files changed, vanished or could not be read; they are named above and in the manifest"
 
 	runShort = "Send the sources of the configuration on their schedule, until stopped"

@@ -26,7 +26,7 @@ var Table = []Entry{
 	{FileChanged, "warn", "a file changed while it was read; its content in this snapshot is not good"},
 	{FileVanished, "warn", "a file was there when the tree was read and gone when its turn came"},
 	{FileUnreadable, "warn", "a file or directory could not be read; the reason is in the line"},
-	{FileSkipped, "info", "a FIFO, socket or device is left out"},
+	{FileSkipped, "warn", "a FIFO, socket or device is left out"},
 	{SessionStarted, "info", "the sender opened a session: new key, counter, geometry"},
 
 	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},
