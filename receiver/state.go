@@ -110,7 +110,8 @@ func writeState(path string, s savedState) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+	// In its own directory: the receiver may not write anywhere else.
+	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("saving the session counters: %w", err)
 	}
 	dir, err := os.Open(filepath.Dir(path))

@@ -26,6 +26,7 @@ func runCommand(path *string) *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&l.after, "exit-after", 0, exitAfterFlag)
 	f.DurationVar(&l.idle, "exit-idle", 0, exitIdleFlag)
+	explainOnly := f.Bool("explain-confinement", false, explainFlag)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := loadConfig(*path)
 		if err != nil {
@@ -39,6 +40,16 @@ func runCommand(path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		layers, err := s.confine(c)
+		switch {
+		case err != nil:
+			s.close()
+			return err
+		case *explainOnly:
+			s.close()
+			return explain(cmd.OutOrStdout(), layers)
+		}
+		s.started(c)
 		return s.run(cmd.Context())
 	}
 	return cmd

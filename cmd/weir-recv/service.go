@@ -47,7 +47,6 @@ func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, erro
 		s.close()
 		return nil, err
 	}
-	s.started(c)
 	return s, nil
 }
 

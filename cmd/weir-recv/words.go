@@ -42,8 +42,13 @@ A running weir-recv takes it up when it starts again.
 `
 	trustKnown = "Sender %q is trusted already, fingerprint %s, in %s. Nothing changed.\n"
 
-	runShort = "Receive and store, until stopped"
-	runLong  = `run is the service: it listens for senders that are trusted, and stores what they
+	// Vault, error.
+	notWritable  = "the vault %s cannot be written once root's powers are given up: %w; run weir-recv as the user that owns it, or give it to this one with chown -R"
+	explainFlag  = "print how the running process is confined, and end"
+	confineOff   = "the process is not confined: the configuration says confinement = \"off\""
+	confineCalls = "system calls that stay possible: %s\n"
+	runShort     = "Receive and store, until stopped"
+	runLong      = `run is the service: it listens for senders that are trusted, and stores what they
 send in the vault. It logs every restore point that is whole, every one that is
 not with what lacks, and every loss. SIGINT or SIGTERM end it in good order.
 

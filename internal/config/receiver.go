@@ -18,21 +18,30 @@ const (
 	MaxSenders          = 1024
 )
 
+// How weir-recv is confined while it runs.
+const (
+	ConfineStrict     = "strict"      // every layer, or it does not start
+	ConfineBestEffort = "best-effort" // what the kernel has
+	ConfineOff        = "off"
+)
+
 // Receiver is the configuration of weir-recv. Paths in it are absolute when it
 // comes from LoadReceiver.
 type Receiver struct {
-	File      string // where it was read
-	Vault     string
-	Listen    netip.AddrPort
-	Keys      []string // paths of secret keys; the first is the one to hand out
-	State     string
-	Memory    Size
-	MinFree   Space
-	Buffer    Size
-	Offload   bool
-	LogLevel  string
-	LogFormat string
-	Senders   []TrustedSender
+	File    string // where it was read
+	Vault   string
+	Listen  netip.AddrPort
+	Keys    []string // paths of secret keys; the first is the one to hand out
+	State   string
+	Memory  Size
+	MinFree Space
+	Buffer  Size
+	Offload bool
+	// Confinement is how much of it there must be: one of the words below.
+	Confinement string
+	LogLevel    string
+	LogFormat   string
+	Senders     []TrustedSender
 }
 
 // TrustedSender is one [[sender]]: a name and the public key it signs with.
@@ -48,7 +57,7 @@ func NewReceiver(path string) Receiver {
 	return Receiver{
 		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
 		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, Buffer: DefaultBuffer,
-		Offload: true, LogLevel: "info", LogFormat: "auto",
+		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
 	}
 }
 
@@ -91,6 +100,7 @@ func (c *Receiver) read(t *table) {
 	t.text("min_free", &c.MinFree)
 	t.text("buffer", &c.Buffer)
 	t.flag("offload", &c.Offload)
+	t.choice("confinement", &c.Confinement, ConfineStrict, ConfineBestEffort, ConfineOff)
 	readLog(t, &c.LogLevel, &c.LogFormat)
 	for _, element := range t.tables("sender") {
 		c.Senders = append(c.Senders, readTrusted(element))

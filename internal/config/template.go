@@ -122,6 +122,7 @@ func (c *Receiver) settings() []setting {
 		{key: "min_free", value: quote(c.MinFree.String()), comment: "Disk space kept free, as a size or a share of the file system (\"5%\"). Below it new data is not stored;\nnothing stored is deleted to make room."},
 		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let the kernel merge frames before handing them over (UDP GRO). Write false where a driver garbles\nthem; it costs CPU."},
+		{key: "confinement", value: quote(c.Confinement), comment: "What the kernel takes from weir-recv before the first frame: sockets, sending, starting programs, files\nelsewhere. strict: all of it or no start; best-effort: what this kernel has, and a warning; off."},
 		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken,\nso that senders can move to a new key one by one."},
 		{key: "state", value: quote(c.State), comment: "What must outlive a restart: the highest session of each sender. Without it recorded old frames\ncould be played in again once."},
 		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},

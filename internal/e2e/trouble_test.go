@@ -15,7 +15,7 @@ import (
 const nobody = 65534
 
 // unprivileged runs a program as somebody whom modes stop. What lies in the
-// rig's folder is given to that user.
+// rig's folder, but for the vault, is given to that user.
 func (g *rig) unprivileged(name string, args ...string) (output string, code int) {
 	g.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, name), args...)
@@ -24,6 +24,12 @@ func (g *rig) unprivileged(name string, args ...string) (output string, code int
 		err := filepath.WalkDir(g.dir, func(path string, _ os.DirEntry, err error) error {
 			if err != nil {
 				return err
+			}
+			switch path {
+			case g.dir: // shared with the receiver, which gave up root's powers
+				return os.Chmod(path, 0o777)
+			case g.path("vault"):
+				return filepath.SkipDir
 			}
 			return os.Lchown(path, nobody, nobody)
 		})

@@ -29,6 +29,7 @@ const (
 
 // Names of what the receiver says about the link.
 const (
+	Confined        = "confined"
 	SessionOpen     = "session-open"
 	SessionClose    = "session-close"
 	AnnounceRefused = "announce-refused"

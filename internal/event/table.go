@@ -29,6 +29,7 @@ var Table = []Entry{
 	{FileSkipped, "warn", "a FIFO, socket or device is left out"},
 	{SessionStarted, "info", "the sender opened a session: new key, counter, geometry"},
 
+	{Confined, "info", "the kernel holds what the receiver may do; a line of level warn names a layer that is missing"},
 	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},
 	{SessionClose, "info", "a session ended; the next one has replaced it"},
 	{AnnounceRefused, "warn", "an announce was refused: unknown sender, bad signature, other key, old counter or too many a second"},

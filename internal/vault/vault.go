@@ -231,6 +231,13 @@ func (v *Vault) writeSigners() error {
 	return nil
 }
 
+// Probe writes and removes a file, to find out whether the vault can be written
+// still.
+func (v *Vault) Probe() error {
+	path := v.own("staging", "probe")
+	return errors.Join(v.disk.replace(path, []byte("probe\n"), 0o600), os.Remove(path))
+}
+
 // Close persists what is known of partial objects and lets go of the vault.
 func (v *Vault) Close() error {
 	err := v.flushSmall()
