@@ -376,6 +376,7 @@ func FuzzDatagram(f *testing.F) {
 			g.r.Datagram(records)
 		}
 		if len(records) == 0 || len(records) > rigGeometry.DataBytes() {
+			g.close()
 			return
 		}
 		frames := g.frames(rigGeometry, records)
