@@ -62,7 +62,7 @@ func TestTenGiB(t *testing.T) {
 	if code := g.ended(g.recv); code != 0 {
 		t.Fatalf("the receiver ended with %d:\n%s", code, g.recv.log())
 	}
-	t.Logf("published %v after the start; peak memory: sender %d MiB, receiver %d MiB", time.Since(start).Round(time.Millisecond), sender>>20, peak(g.recv.cmd.ProcessState)>>20)
+	t.Logf("published %v after the start; peak memory: sender %d MiB, receiver %d MiB", time.Since(start).Round(time.Millisecond), sender>>20, g.recv.memory.peak.Load()>>20)
 	g.modest(sender)
 	g.must("weir-vault", "verify", "prod/etc/latest", "--vault", g.path("vault"))
 }
@@ -117,7 +117,7 @@ func TestHundredThousandFiles(t *testing.T) {
 	if code := g.ended(g.recv); code != 0 {
 		t.Fatalf("the receiver ended with %d:\n%s", code, g.recv.log())
 	}
-	t.Logf("published %v after the start; peak memory: sender %d MiB, receiver %d MiB", time.Since(start).Round(time.Millisecond), sender>>20, peak(g.recv.cmd.ProcessState)>>20)
+	t.Logf("published %v after the start; peak memory: sender %d MiB, receiver %d MiB", time.Since(start).Round(time.Millisecond), sender>>20, g.recv.memory.peak.Load()>>20)
 	g.modest(sender)
 	g.check("prod/etc/latest", src)
 }

@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,15 +66,16 @@ type rig struct {
 	patience time.Duration
 	recvNS   string // namespace of the receiver, "" for this one
 	sendNS   string // and of the senders
-	peak     int64  // memory of the last program that run ran, in bytes
+	peak     int64  // most memory of the last program that run ran, in bytes
 }
 
 // process is a program that runs, and what it has logged.
 type process struct {
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	said bytes.Buffer
-	done chan struct{} // closed when it has ended
+	cmd    *exec.Cmd
+	memory *meter
+	mu     sync.Mutex
+	said   bytes.Buffer
+	done   chan struct{} // closed when it has ended
 }
 
 func (p *process) Write(b []byte) (int, error) {
@@ -158,17 +158,19 @@ func (g *rig) runIn(stdin []byte, name string, args ...string) (stdout, stderr s
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out, &errs
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		g.t.Fatalf("%s %v: %v", name, args, err)
+	}
+	m := watch(cmd)
+	err := cmd.Wait()
+	m.ended()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		g.t.Fatalf("%s %v: %v", name, args, err)
 	}
-	g.peak = peak(cmd.ProcessState)
+	g.peak = m.peak.Load()
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
-
-// peak returns the most memory that a program that has ended held, in bytes.
-func peak(s *os.ProcessState) int64 { return s.SysUsage().(*syscall.Rusage).Maxrss << 10 }
 
 // within makes a command run in a network namespace.
 func within(namespace, name string, args []string) (string, []string) {
@@ -203,8 +205,10 @@ func (g *rig) start(name string, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}
+	p.memory = watch(p.cmd)
 	go func() {
 		p.cmd.Wait()
+		p.memory.ended()
 		close(p.done)
 	}()
 	g.t.Cleanup(func() {
