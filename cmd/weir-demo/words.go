@@ -14,6 +14,7 @@ Everything happens in a new folder below TMPDIR, which stays.
 	sayBuild  = "\n1. Building weir-send, weir-recv and weir-vault\n"
 	sayTree   = "\n2. Making a tree: awkward names, links, holes, many small files, a large one\n"
 	sayPair   = "\n3. Pairing: each host makes its key, only public keys are exchanged\n"
+	saySmall  = "   This system gives receive buffers of %d KiB only, so the rate is %s.\n"
 	sayLink   = "\n4. Between them a link that loses %.0f %% at random, repeats %.0f %%, reorders %.0f %% and goes out for %d frames\n"
 	sayPush   = "\n5. Sending\n"
 	sayLost   = "   The link passed %d of %d frames: %d lost at random, %d cut out; %d came twice, %d out of order.\n"

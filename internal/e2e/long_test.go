@@ -52,7 +52,7 @@ func TestFiveThousandLost(t *testing.T) {
 // TestTenGiB sends one file of that size and holds the memory of both sides.
 func TestTenGiB(t *testing.T) {
 	g := newLongRig(t)
-	g.sender("prod", g.listen, "1Gbit")
+	g.gigabit("prod", g.listen)
 	src := g.path("src")
 	giant(t, filepath.Join(src, "giant"), 10<<30)
 	g.startReceiver("--exit-after", "1", "--exit-idle", "60s")
@@ -94,7 +94,7 @@ func giant(t *testing.T, path string, size int) {
 // TestHundredThousandFiles sends 100,000 files of 1 KiB.
 func TestHundredThousandFiles(t *testing.T) {
 	g := newLongRig(t)
-	g.sender("prod", g.listen, "1Gbit")
+	g.gigabit("prod", g.listen)
 	src := g.path("src")
 	content := make([]byte, 1024)
 	rng := rand.NewChaCha8([32]byte{2})

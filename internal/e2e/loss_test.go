@@ -39,7 +39,7 @@ func cutBeforeTail(bytes, length int) func(uint64, []byte) bool {
 func healOnce(t *testing.T, f relay.Faults, large int) {
 	g := newRig(t)
 	link := g.link(f)
-	g.sender("prod", link.Addr().String(), "1Gbit")
+	g.gigabit("prod", link.Addr().String())
 	src := g.tree("src", large, 50)
 	g.startReceiver("--exit-after", "1", "--exit-idle", "10s")
 	g.push("prod", "etc", 0, src)
@@ -72,7 +72,7 @@ func TestLossBeyondParityIsNamed(t *testing.T) { fiveThousandLost(t, 60e6, 20000
 func fiveThousandLost(t *testing.T, large int, at uint64) {
 	g := newRig(t)
 	link := g.link(relay.Faults{Cuts: []relay.Cut{{From: at, Length: 5000}}})
-	g.sender("prod", link.Addr().String(), "1Gbit")
+	g.gigabit("prod", link.Addr().String())
 	src := g.tree("src", large, 50)
 	g.startReceiver()
 	g.push("prod", "etc", 0, src)
@@ -104,7 +104,7 @@ func fiveThousandLost(t *testing.T, large int, at uint64) {
 func TestPartialRestoreGivesWhatThereIs(t *testing.T) {
 	g := newRig(t)
 	link := g.link(relay.Faults{Cuts: []relay.Cut{{From: 10000, Length: 5000}}})
-	g.sender("prod", link.Addr().String(), "1Gbit")
+	g.gigabit("prod", link.Addr().String())
 	src := g.tree("src", 60e6, 20)
 	g.startReceiver()
 	g.push("prod", "etc", 0, src)

@@ -45,8 +45,8 @@ func newLane(t testing.TB, f Faults) *lane {
 	return &lane{r, rx, tx}
 }
 
-// send sends datagrams with the numbers 1 to n, no faster than the relay takes
-// them.
+// send sends datagrams with the numbers 1 to n, no faster than the relay and the
+// receiver take them.
 func (l *lane) send(t testing.TB, n, length int) {
 	d := make([]byte, length)
 	for i := range uint64(n) {
@@ -54,7 +54,7 @@ func (l *lane) send(t testing.TB, n, length int) {
 		if _, err := l.tx.Write(d); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(10 * time.Second); i > l.received.Load()+window; {
+		for end := time.Now().Add(10 * time.Second); i > l.received.Load()+window || l.passed.Load() > l.rx.Stats().Datagrams+window; {
 			if time.Now().After(end) {
 				t.Fatalf("the relay stands still: %+v", l.Counts())
 			}
@@ -72,7 +72,8 @@ func (l *lane) numbers(t testing.TB) (got []uint32) {
 			got = append(got, binary.BigEndian.Uint32(number[:]))
 		})
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return nil
 		}
 		if quiet++; k > 0 {
 			quiet = 0
@@ -201,8 +202,10 @@ func TestOnlyLoopback(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	l := newLane(t, Faults{})
 	l.rx.Close()
-	l.send(t, 500, 64)
-	for end := time.Now().Add(5 * time.Second); l.Counts().Passed != 500; time.Sleep(time.Millisecond) {
+	for range 50 {
+		l.tx.Write([]byte("to nobody"))
+	}
+	for end := time.Now().Add(5 * time.Second); l.Counts().Passed != 50; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("counts %+v", l.Counts())
 		}
@@ -220,5 +223,12 @@ func BenchmarkRelay(b *testing.B) {
 	const length = 1472
 	l := newLane(b, Faults{Seed: 1, Loss: 0.01, Duplicate: 0.01, Reorder: 0.01, ReorderBy: 100})
 	b.SetBytes(length)
+	done := make(chan struct{})
+	go func() {
+		l.numbers(b)
+		close(done)
+	}()
 	l.send(b, b.N, length)
+	b.StopTimer()
+	<-done
 }
