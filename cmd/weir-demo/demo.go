@@ -254,15 +254,15 @@ func (d *demo) listening(ctx context.Context) (netip.AddrPort, error) {
 	return netip.AddrPort{}, fmt.Errorf("the receiver did not start; see %s", d.path(logName))
 }
 
-func replaceIn(path, old, new string) error {
+func replaceIn(path, from, to string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(data, []byte(old)) {
-		return fmt.Errorf("%s does not say %s", path, old)
+	if !bytes.Contains(data, []byte(from)) {
+		return fmt.Errorf("%s does not say %s", path, from)
 	}
-	return os.WriteFile(path, bytes.ReplaceAll(data, []byte(old), []byte(new)), 0o600)
+	return os.WriteFile(path, bytes.ReplaceAll(data, []byte(from), []byte(to)), 0o600)
 }
 
 // push sends, and waits until the receiver has what it takes for one restore

@@ -23,10 +23,10 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := demonstrate(ctx, flag.Arg(0), *remove); err != nil {
+	err := demonstrate(ctx, flag.Arg(0), *remove)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "weir-demo:", err)
-		stop()
 		os.Exit(1)
 	}
 }

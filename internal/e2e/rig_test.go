@@ -353,16 +353,16 @@ func (g *rig) check(ref, src string) {
 }
 
 // edit replaces text in a file that has it.
-func (g *rig) edit(path, old, new string) {
+func (g *rig) edit(path, from, to string) {
 	g.t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if !bytes.Contains(data, []byte(old)) {
-		g.t.Fatalf("%s does not hold %s:\n%s", path, old, data)
+	if !bytes.Contains(data, []byte(from)) {
+		g.t.Fatalf("%s does not hold %s:\n%s", path, from, data)
 	}
-	if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(old), []byte(new)), 0o600); err != nil {
+	if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(from), []byte(to)), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
 }

@@ -79,12 +79,12 @@ func Start(to netip.AddrPort, f Faults) (*Relay, error) {
 	if !to.Addr().IsLoopback() {
 		return nil, fmt.Errorf("starting the relay to %v: %w", to, ErrNotLoopback)
 	}
-	any := netip.AddrPortFrom(to.Addr(), 0)
-	in, err := udprx.Listen(udprx.Config{Listen: any, Buffer: buffer, Timeout: idle})
+	local := netip.AddrPortFrom(to.Addr(), 0)
+	in, err := udprx.Listen(udprx.Config{Listen: local, Buffer: buffer, Timeout: idle})
 	if err != nil {
 		return nil, fmt.Errorf("starting the relay: %w", err)
 	}
-	out, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(any))
+	out, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(local))
 	if err != nil {
 		in.Close()
 		return nil, fmt.Errorf("starting the relay: %w", err)

@@ -189,7 +189,7 @@ func content(a, b string) error {
 	}
 }
 
-func isEnd(err error) bool { return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) }
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // links compares which names are one file.
 func links(a, b map[string]fs.FileInfo) error {
