@@ -22,6 +22,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		initCommand(path),
 		keyCommand(path),
+		planCommand(path),
 		pushCommand(path),
 		runCommand(path),
 	)

@@ -37,6 +37,37 @@ Next, carry it to the vault host and type there:
 	keyDone   = "Fingerprint %s.\n"
 	confThere = "%s exists already and is not overwritten: edit it, or name another place with --config"
 
+	planShort = "Reckon time, memory and risk before anything is sent"
+	planLong  = `plan reckons what sending SIZE takes with these settings: hours, bytes on the
+wire, memory on both sides, and the probability that parity leaves a hole, after
+one pass and after several. What no flag says is taken from the configuration, if
+there is one. Nothing is sent.`
+	planExample   = `  weir-send plan --rate 1Gbit --size 2TB --overhead 10% --burst 50ms --loss 0.1%`
+	planSizeFlag  = "content to send, such as 2TB or 500GiB"
+	planBurstFlag = "longest outage that parity alone is to bridge"
+	lossFlag      = "share of the frames that the link loses one by one, such as 0.1%"
+	passesFlag    = "how often everything is sent"
+	planRate      = "--rate is to be from %v to %v, such as 900Mbit"
+	planShare     = "--overhead is to be from %v to %v, and --loss less than 100%%"
+	planMTU       = "--mtu is to be from %d to %d"
+	planNothing   = "--size and --passes are to be more than nothing"
+	// Number, k, m, depth, symbol, size of one.
+	planBlocks = "%s of %d+%d shards x %d symbols of %d bytes, %s each"
+	// Size, frames, percent.
+	planWire = "%s in %s frames, %.1f %% more than the content"
+	// Time, rate.
+	planTime = "%s at %v"
+	// Sizes.
+	planMemory = "%s for blocks on the sender, %s on the receiver"
+	// Time bridged, burst, loss, probability.
+	planOutage = "%v is bridged; with %v and %v loss in it, a block keeps a hole with %s"
+	// Loss, probability, size.
+	planLoss = "at %v a column is not healed with %s; a pass leaves %s missing on average"
+	// Probability, passes, probability.
+	planHole = "one pass leaves one with %s; %d passes with at most %s"
+	// m, k + m.
+	planFormula = "binomial tail of a column, P(X > %d) of %d, over all columns; losses independent, passes independent"
+
 	pushUse   = "push --source NAME PATH... | -"
 	pushShort = "Take one snapshot and send it"
 	pushLong  = `push sends a snapshot of the PATHs, or with - of what it reads from the standard

@@ -29,6 +29,9 @@ func (c *Sender) readGeometry(t *table) {
 	t.integer("symbol", &c.Geometry.Symbol)
 }
 
+// LargestSymbol returns the largest symbol that MTU allows, in bytes.
+func (c *Sender) LargestSymbol() int { return c.maxSymbol() }
+
 // maxSymbol returns the largest symbol that fits the MTU.
 func (c *Sender) maxSymbol() int {
 	room := c.MTU - c.ipHeader() - udpHeader - protocol.FrameOverhead

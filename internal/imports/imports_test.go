@@ -93,6 +93,7 @@ func kept(t *testing.T, pkg string) (found []string) {
 // Commands, and what only tests and demonstrations use, may link what they need.
 var allowed = map[string][]string{
 	"protocol":                   {},
+	"internal/binomial":          {},
 	"internal/confinement":       {},
 	"internal/control":           {},
 	"internal/event":             {},
@@ -105,6 +106,7 @@ var allowed = map[string][]string{
 	"internal/udptx":             {},
 	"internal/config":            {"protocol", "internal/keys", "internal/names"},
 	"internal/manifest":          {"internal/names"},
+	"internal/plan":              {"protocol", "internal/binomial", "internal/pacing"},
 	"internal/restore":           {"internal/manifest", "internal/names"},
 	"internal/terminal":          {"internal/event"},
 	"internal/terminal/progress": {"internal/event", "internal/terminal"},
