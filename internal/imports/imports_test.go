@@ -107,6 +107,7 @@ var allowed = map[string][]string{
 	"internal/config":            {"protocol", "internal/keys", "internal/names"},
 	"internal/manifest":          {"internal/names"},
 	"internal/plan":              {"protocol", "internal/binomial", "internal/pacing"},
+	"internal/repaircode":        {},
 	"internal/restore":           {"internal/manifest", "internal/names"},
 	"internal/terminal":          {"internal/event"},
 	"internal/terminal/progress": {"internal/event", "internal/terminal"},

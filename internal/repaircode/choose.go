@@ -1,0 +1,88 @@
+package repaircode
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Wanted is a snapshot that is not whole.
+type Wanted struct {
+	Source string
+	Number uint64
+	Lack   *Lack // nil where the manifest has not come: everything is wanted
+}
+
+const (
+	// Typed is the longest text that a person is asked to type.
+	Typed = 400
+	// A symbol of text takes a person as long as these bytes take a link of some
+	// ten megabits a second.
+	symbolWorth = 1 << 20
+	mostWorth   = 1 << 40
+	fileWorth   = Unit // for a code that nobody types
+)
+
+// Choose returns a code that names all that is wanted, and perhaps more, where
+// that makes it short enough to be typed. With exact it is as long as it gets. It
+// returns false where not even the coarsest code for all is short enough.
+func Choose(all []Wanted, exact bool) (Code, bool) {
+	slices.SortFunc(all, func(a, b Wanted) int {
+		return cmp.Or(cmp.Compare(SourceHash(a.Source), SourceHash(b.Source)), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Number, b.Number))
+	})
+	if exact {
+		c := codeFor(all, fileWorth)
+		return c, len(c.Parts) <= MaxParts
+	}
+	for worth := int64(symbolWorth); worth <= mostWorth; worth *= 4 {
+		if c := codeFor(all, worth); c.length() <= Typed && len(c.Parts) <= MaxParts {
+			return c, true
+		}
+	}
+	c := bridged(all)
+	return c, c.length() <= Typed && len(c.Parts) <= MaxParts
+}
+
+func (c Code) length() int {
+	var w bitWriter
+	c.write(&w)
+	return textLength(len(w.bits))
+}
+
+func codeFor(all []Wanted, worth int64) (c Code) {
+	last := ""
+	for _, w := range all {
+		p := Part{Kind: Everything, Count: 1}
+		if w.Lack != nil {
+			p = w.Lack.part(worth)
+		}
+		p.Source, p.Number = SourceHash(w.Source), w.Number
+		if n := len(c.Parts) - 1; n >= 0 && last == w.Source && p.Kind == Everything && follows(&c.Parts[n], &p) {
+			c.Parts[n].Count++
+			continue
+		}
+		c.Parts = append(c.Parts, p)
+		last = w.Source
+	}
+	return c
+}
+
+// follows reports whether p, of the same source, is about the snapshot right
+// behind a run.
+func follows(run, p *Part) bool {
+	return run.Kind == Everything && run.reach() == p.Number && run.Count < MaxCount
+}
+
+// bridged asks for everything from the first to the last snapshot of each source
+// that is not whole.
+func bridged(all []Wanted) (c Code) {
+	last := ""
+	for _, w := range all {
+		if n := len(c.Parts) - 1; n >= 0 && last == w.Source && w.Number-c.Parts[n].Number < MaxCount {
+			c.Parts[n].Count = w.Number - c.Parts[n].Number + 1
+			continue
+		}
+		last = w.Source
+		c.Parts = append(c.Parts, Part{Source: SourceHash(w.Source), Number: w.Number, Kind: Everything, Count: 1})
+	}
+	return c
+}
