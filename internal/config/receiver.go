@@ -16,6 +16,11 @@ const (
 	MinBuffer      Size = 64 << 10
 	MaxBuffer      Size = 1 << 30 // SO_RCVBUFFORCE takes an int and the kernel doubles it
 	MaxSenders          = 1024
+
+	DefaultPruneEvery      = Duration(60 * 60 * 1e9)
+	DefaultScrubEvery      = Duration(30 * day)
+	DefaultScrubRate  Size = 50e6
+	MinEveryKept           = Duration(60 * 1e9) // of both, where they are not 0
 )
 
 // How weir-recv is confined while it runs.
@@ -42,12 +47,17 @@ type Receiver struct {
 	LogLevel    string
 	LogFormat   string
 	Senders     []TrustedSender
+	Rules       []Rule   // of [[source]]; see RuleFor
+	PruneEvery  Duration // 0 for never by itself
+	ScrubEvery  Duration // 0 for never by itself
+	ScrubRate   Size     // bytes a second, 0 for as fast as it goes
 }
 
 // TrustedSender is one [[sender]]: a name and the public key it signs with.
 type TrustedSender struct {
-	Name string
-	Key  string // text, for keys.ParseSender
+	Name  string
+	Key   string // text, for keys.ParseSender
+	Quota Size   // bytes that all of its sources may fill, 0 for no limit
 }
 
 // NewReceiver returns a configuration of defaults for a file at path: key and
@@ -58,6 +68,7 @@ func NewReceiver(path string) Receiver {
 		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
 		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, Buffer: DefaultBuffer,
 		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
+		PruneEvery: DefaultPruneEvery, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
 	}
 }
 
@@ -105,6 +116,7 @@ func (c *Receiver) read(t *table) {
 	for _, element := range t.tables("sender") {
 		c.Senders = append(c.Senders, readTrusted(element))
 	}
+	c.readKeeping(t)
 	t.end()
 	t.need("vault", "listen")
 	c.checkValues(t)
@@ -131,6 +143,7 @@ func readTrusted(t *table) TrustedSender {
 	var s TrustedSender
 	t.label("name", &s.Name)
 	t.str("key", &s.Key)
+	t.text("quota", &s.Quota)
 	t.end()
 	t.need("name", "key")
 	if _, ok := t.values["key"].(string); !ok {
@@ -143,6 +156,24 @@ func readTrusted(t *table) TrustedSender {
 	}
 	s.Key = keys.SenderText(pub) // one key, one text: they are compared
 	return s
+}
+
+// readKeeping reads what rules the restore points that are stored.
+func (c *Receiver) readKeeping(t *table) {
+	t.text("prune_every", &c.PruneEvery)
+	t.text("scrub_every", &c.ScrubEvery)
+	t.text("scrub_rate", &c.ScrubRate)
+	for key, every := range map[string]Duration{"prune_every": c.PruneEvery, "scrub_every": c.ScrubEvery} {
+		if every != 0 && every < MinEveryKept {
+			t.problem(key, "%v is too often, write at least %q, or \"0s\" for never", every, MinEveryKept)
+		}
+	}
+	for _, element := range t.tables("source") {
+		c.Rules = append(c.Rules, readRule(element))
+	}
+	if len(c.Rules) > MaxRules {
+		t.problem("source", "there are %d, at most %d can be", len(c.Rules), MaxRules)
+	}
 }
 
 // checkSenders holds names and keys to one of each: the link tells senders

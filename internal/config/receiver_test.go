@@ -84,7 +84,7 @@ func read(t *testing.T, path string) string {
 func TestAddSenderKeepsTheFile(t *testing.T) {
 	before := "# mine\r\n" + receiverToml + "  # odd    spacing\n[[sender]]\nname = \"old\" # keep\nkey = \"" + senderText(1) + "\"" // no newline at the end
 	path := writeConfig(t, before)
-	added, err := AddSender(path, TrustedSender{"prod", senderText(2)})
+	added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)})
 	if err != nil || !added {
 		t.Fatalf("added %v, %v", added, err)
 	}
@@ -93,7 +93,7 @@ func TestAddSenderKeepsTheFile(t *testing.T) {
 		t.Errorf("the old text changed:\n%s", after)
 	}
 	c, err := LoadReceiver(path)
-	if err != nil || len(c.Senders) != 2 || c.Senders[1] != (TrustedSender{"prod", senderText(2)}) {
+	if err != nil || len(c.Senders) != 2 || c.Senders[1] != (TrustedSender{Name: "prod", Key: senderText(2)}) {
 		t.Errorf("senders %+v, %v", c.Senders, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
@@ -106,7 +106,7 @@ func TestAddSenderKeepsTheFile(t *testing.T) {
 
 func TestAddSenderTwice(t *testing.T) {
 	path := writeConfig(t, receiverToml)
-	prod := TrustedSender{"prod", senderText(1)}
+	prod := TrustedSender{Name: "prod", Key: senderText(1)}
 	if added, err := AddSender(path, prod); !added || err != nil {
 		t.Fatal(added, err)
 	}
@@ -114,10 +114,10 @@ func TestAddSenderTwice(t *testing.T) {
 	if added, err := AddSender(path, prod); added || err != nil {
 		t.Errorf("the same again: added %v, %v", added, err)
 	}
-	if _, err := AddSender(path, TrustedSender{"prod", senderText(2)}); !errors.Is(err, ErrNameTaken) {
+	if _, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)}); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("another key: %v", err)
 	}
-	if _, err := AddSender(path, TrustedSender{"dev", senderText(1)}); !errors.Is(err, ErrKeyTaken) {
+	if _, err := AddSender(path, TrustedSender{Name: "dev", Key: senderText(1)}); !errors.Is(err, ErrKeyTaken) {
 		t.Errorf("another name: %v", err)
 	}
 	if after := read(t, path); after != before {
@@ -133,14 +133,14 @@ func TestAddSenderHarmsNothing(t *testing.T) {
 	}
 	for name, text := range cases {
 		path := writeConfig(t, text)
-		if added, err := AddSender(path, TrustedSender{"prod", senderText(1)}); added || !errors.Is(err, ErrInvalid) {
+		if added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(1)}); added || !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: added %v, %v", name, added, err)
 		}
 		if read(t, path) != text {
 			t.Errorf("%s: the file changed", name)
 		}
 	}
-	_, err := AddSender(filepath.Join(t.TempDir(), "none"), TrustedSender{"prod", senderText(1)})
+	_, err := AddSender(filepath.Join(t.TempDir(), "none"), TrustedSender{Name: "prod", Key: senderText(1)})
 	if err == nil || !strings.Contains(err.Error(), "weir-recv init") {
 		t.Errorf("no file: %v", err)
 	}
@@ -152,7 +152,7 @@ func TestAddSenderFollowsALink(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := AddSender(link, TrustedSender{"prod", senderText(1)}); err != nil {
+	if _, err := AddSender(link, TrustedSender{Name: "prod", Key: senderText(1)}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -168,7 +168,7 @@ func TestAddSenderByMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if _, err := AddSender(path, TrustedSender{"host" + string(rune('a'+i)), senderText(byte(i))}); err != nil {
+			if _, err := AddSender(path, TrustedSender{Name: "host" + string(rune('a'+i)), Key: senderText(byte(i))}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -110,9 +110,32 @@ func (c *Sender) settings() []setting {
 const receiverHead = `Configuration of weir-recv (TOML). Relative paths start at the directory of this file.
 A changed value counts from the next start of the program.`
 
-const receiverTail = `Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below:
-  name  directory of the vault in which its restore points lie
-  key   its public key, as ` + "`weir-send init`" + ` printed it; without the table all that it sends is dropped`
+const receiverTail = `What is kept of the sources, one table for one or for many. Without any, nothing is ever removed and
+nothing is bounded. For each key the first table counts that matches a source and gives it: write the
+narrow ones first.
+  sender, source  names, or patterns like "db-*"; without the line, all
+  keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly
+            keep the N newest restore points, and the newest of each of the last N hours, days, weeks, months
+            and years that have one; what none of them keeps is removed. Times are the vault's, in UTC.
+  min_age   nothing younger is removed
+  lock      no command removes a restore point before this time has passed since it was published. It can
+            be made longer, never shorter: weir-recv refuses to start with less than it has promised.
+  quota     bytes of content that a source may fill; beyond that its new data is not stored
+
+[[source]]
+sender = "prod"
+source = "db-*"
+keep_last = 3
+keep_daily = 14
+keep_monthly = 12
+min_age = "24h"
+lock = "30d"
+quota = "2TB"
+
+Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below:
+  name   directory of the vault in which its restore points lie
+  key    its public key, as ` + "`weir-send init`" + ` printed it; without the table all that it sends is dropped
+  quota  bytes of content that all of its sources may fill together; may be left out`
 
 func (c *Receiver) settings() []setting {
 	return []setting{
@@ -125,6 +148,9 @@ func (c *Receiver) settings() []setting {
 		{key: "confinement", value: quote(c.Confinement), comment: "What the kernel takes from weir-recv before the first frame: sockets, sending, starting programs, files\nelsewhere. strict: all of it or no start; best-effort: what this kernel has, and a warning; off."},
 		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken,\nso that senders can move to a new key one by one."},
 		{key: "state", value: quote(c.State), comment: "What must outlive a restart: the highest session of each sender. Without it recorded old frames\ncould be played in again once."},
+		{key: "prune_every", value: quote(c.PruneEvery.String()), comment: "How often restore points are removed that no rule below keeps. \"0s\": only `weir-vault prune` does it."},
+		{key: "scrub_every", value: quote(c.ScrubEvery.String()), comment: "How often all that is stored is read again and compared. \"0s\": only `weir-vault scrub` does it. Damage\nthat is not found in time may outlive the last good copy elsewhere."},
+		{key: "scrub_rate", value: quote(c.ScrubRate.String()), comment: "Bytes a second that a scrub may read. More ends sooner and takes more of the disk from what arrives."},
 		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
 		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
 	}

@@ -55,4 +55,6 @@ const (
 	DiskRoom        = "disk-room"
 	DiskError       = "disk-error"
 	VaultRecovered  = "vault-recovered"
+	DrillPassed     = "drill-passed"
+	DrillFailed     = "drill-failed"
 )

@@ -52,6 +52,8 @@ var Table = []Entry{
 	{DiskRoom, "info", "there is space again; new data is stored"},
 	{DiskError, "error", "a write, sync or rename failed; the object counts as missing"},
 	{VaultRecovered, "info", "work of an earlier run was found at start and taken up"},
+	{DrillPassed, "info", "a restore drill brought back what the manifest lists; fields give files, bytes and rate"},
+	{DrillFailed, "error", "a restore drill could not bring back all that the manifest lists"},
 }
 
 // Markdown returns Table as a Markdown table, the form in which the README

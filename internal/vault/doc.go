@@ -12,6 +12,7 @@
 //	VAULT/.weir/staging/                  restore points while they are built
 //	VAULT/.weir/catalog.db                index of objects; can be rebuilt
 //	VAULT/.weir/events.jsonl              what happened, each line holding the hash of the one before
+//	VAULT/.weir/requests/                 what operators' commands ask of the one writer
 //	VAULT/.weir/clock                     the latest time that the vault has seen
 //	VAULT/.weir/lock                      held by the one writer
 //

@@ -33,6 +33,7 @@ func (v *Vault) Settle(quiet bool) error {
 		return err
 	}
 	v.clock.read()
+	v.work(quiet)
 	if quiet {
 		v.reportPartial()
 	}

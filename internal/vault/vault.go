@@ -20,7 +20,7 @@ import (
 
 // Errors of the vault.
 var (
-	ErrInUse    = errors.New("another weir-recv holds the vault; end it first")
+	ErrInUse    = errors.New("another process holds the vault, weir-recv or a weir-vault command that changes it; end it first")
 	ErrSpace    = errors.New("the vault's disk is full: make room, or lower min_free")
 	ErrConflict = errors.New("it contradicts what the vault already has")
 	ErrLimit    = errors.New("a limit of the vault is exceeded")
@@ -117,6 +117,9 @@ func (v *Vault) acquire() (err error) {
 		return err
 	}
 	if err := v.takeCleanMark(); err != nil {
+		return err
+	}
+	if err := v.openRequests(); err != nil {
 		return err
 	}
 	return v.recover()
@@ -275,13 +278,18 @@ func (v *Vault) release() error {
 // note writes an event and logs it. Trouble with the event log must not stop
 // the vault from storing.
 func (v *Vault) note(name string, s Snapshot, detail string) {
+	if err := v.record(name, s, detail); err != nil {
+		v.troubled(err)
+	}
+}
+
+// record writes an event.
+func (v *Vault) record(name string, s Snapshot, detail string) error {
 	e := Event{Time: v.clock.read(), Event: name, Detail: detail}
 	if s.Sender != "" {
 		e.Snapshot = s.Ref()
 	}
-	if err := v.events.add(e); err != nil {
-		v.troubled(err)
-	}
+	return v.events.add(e)
 }
 
 // diskEvery bounds how often trouble with the disk is logged.

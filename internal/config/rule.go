@@ -1,0 +1,130 @@
+package config
+
+import (
+	"path"
+	"slices"
+
+	"weir/internal/names"
+)
+
+// MaxRules bounds the [[source]] tables of a receiver.
+const MaxRules = 4096
+
+// Rule is one [[source]] table of a receiver: what holds for the sources whose
+// sender and source match its patterns. A key that the table does not give is
+// nil here; Receiver.RuleFor looks for it in the tables that follow.
+type Rule struct {
+	Sender, Source string // names, or patterns of path.Match
+
+	KeepLast, KeepHourly, KeepDaily, KeepWeekly, KeepMonthly, KeepYearly *int
+
+	MinAge *Duration
+	Lock   *Duration
+	Quota  *Size
+}
+
+// Limits of a rule.
+const (
+	MaxKeep = 100_000
+	MaxLock = Duration(100 * 365 * day)
+	day     = 24 * 60 * 60 * 1e9
+)
+
+func readRule(t *table) Rule {
+	r := Rule{Sender: "*", Source: "*"}
+	pattern(t, "sender", &r.Sender)
+	pattern(t, "source", &r.Source)
+	for key, into := range r.keeps() {
+		*into = t.count(key, MaxKeep)
+	}
+	r.MinAge = optional[Duration](t, "min_age")
+	r.Lock = optional[Duration](t, "lock")
+	r.Quota = optional[Size](t, "quota")
+	t.end()
+	for key, d := range map[string]*Duration{"min_age": r.MinAge, "lock": r.Lock} {
+		if d != nil && *d > MaxLock {
+			t.problem(key, "%v is too long, write at most %q", *d, "36500d")
+		}
+	}
+	return r
+}
+
+func (r *Rule) keeps() map[string]**int {
+	return map[string]**int{
+		"keep_last": &r.KeepLast, "keep_hourly": &r.KeepHourly, "keep_daily": &r.KeepDaily,
+		"keep_weekly": &r.KeepWeekly, "keep_monthly": &r.KeepMonthly, "keep_yearly": &r.KeepYearly,
+	}
+}
+
+// pattern reads the name of a sender or source, or a pattern of names.
+func pattern(t *table, key string, into *string) {
+	t.str(key, into)
+	text, ok := t.values[key].(string)
+	if !ok {
+		return
+	}
+	if _, err := path.Match(text, "x"); err != nil {
+		t.problem(key, "%q is no pattern, write a name, or one like %q", text, "db-*")
+		return
+	}
+	plain := !slices.ContainsFunc([]byte(text), func(c byte) bool { return c == '*' || c == '?' || c == '[' || c == '\\' })
+	if err := names.Check(text); plain && err != nil {
+		t.problem(key, "%v", err)
+	}
+}
+
+// count reads a whole number from 0 to most, or nil where the key is missing.
+func (t *table) count(key string, most int) *int {
+	var n int
+	if t.integer(key, &n); t.values[key] == nil {
+		return nil
+	}
+	if n < 0 || n > most {
+		t.problem(key, "%d is out of range, write 0 to %d", n, most)
+	}
+	return &n
+}
+
+// optional reads a value, or returns nil where the key is missing.
+func optional[T any, P interface {
+	*T
+	UnmarshalText([]byte) error
+}](t *table, key string) *T {
+	var v T
+	if !t.text(key, P(&v)) {
+		return nil
+	}
+	return &v
+}
+
+func (r *Rule) matches(sender, source string) bool {
+	a, _ := path.Match(r.Sender, sender)
+	b, _ := path.Match(r.Source, source)
+	return a && b
+}
+
+// RuleFor returns what holds for a source: each value is that of the first table
+// that matches and gives it.
+func (c *Receiver) RuleFor(sender, source string) Rule {
+	out := Rule{Sender: sender, Source: source}
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		if !r.matches(sender, source) {
+			continue
+		}
+		from := r.keeps()
+		for key, into := range out.keeps() {
+			first(into, *from[key])
+		}
+		first(&out.MinAge, r.MinAge)
+		first(&out.Lock, r.Lock)
+		first(&out.Quota, r.Quota)
+	}
+	return out
+}
+
+func first[T any](into **T, v *T) {
+	if *into == nil {
+		*into = v
+	}
+}
