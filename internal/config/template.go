@@ -116,7 +116,7 @@ narrow ones first.
   sender, source  names, or patterns like "db-*"; without the line, all
   keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly
             keep the N newest restore points, and the newest of each of the last N hours, days, weeks,
-            months and years that have one; what none of them keeps is removed. Times are the vault's, in UTC.
+            months and years that have one; what none of them keeps is removed. Times are the vault's.
   min_age   nothing younger is removed
   lock      no command removes a restore point before this time has passed since it was published. It can
             be made longer, never shorter: weir-recv refuses to start with less than it has promised.
