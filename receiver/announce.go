@@ -4,17 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"time"
 
 	"weir/internal/event"
 	"weir/protocol"
-)
-
-// Verifying an announce costs about 150 us, so there is a budget for it. A good
-// sender needs one an hour.
-const (
-	announceRate  = 10 // new announces verified a second, on average
-	announceBurst = 20
 )
 
 // Why an announce is refused, in words for the operator.
@@ -26,47 +18,27 @@ var (
 	errLarge         = errors.New("its blocks need more memory than there is; raise memory, or lower burst or overhead on the sender")
 )
 
-// announceBudget is a token bucket for verifications.
-type announceBudget struct {
-	tokens float64
-	at     time.Time
-}
-
-func (b *announceBudget) refill(now time.Time) {
-	if b.at.IsZero() {
-		b.tokens = announceBurst
-	} else if d := now.Sub(b.at); d > 0 {
-		b.tokens = min(announceBurst, b.tokens+announceRate*d.Seconds())
-	}
-	b.at = now
-}
-
-func (b *announceBudget) take() bool {
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
 // refusedRing remembers the latest refused announces, so that their
 // repetitions cost a comparison and are not logged again.
 type refusedRing struct {
-	frames [8][]byte
-	next   int
+	frames  [8][]byte
+	reasons [8]Drop
+	next    int
 }
 
-func (r *refusedRing) has(frame []byte) bool {
-	for _, f := range r.frames {
+// find returns why the frame was refused.
+func (r *refusedRing) find(frame []byte) (Drop, bool) {
+	for i, f := range r.frames {
 		if bytes.Equal(f, frame) {
-			return true
+			return r.reasons[i], true
 		}
 	}
-	return false
+	return 0, false
 }
 
-func (r *refusedRing) add(frame []byte) {
+func (r *refusedRing) add(frame []byte, reason Drop) {
 	r.frames[r.next] = append(r.frames[r.next][:0], frame...)
+	r.reasons[r.next] = reason
 	r.next = (r.next + 1) % len(r.frames)
 }
 
@@ -75,7 +47,7 @@ func (r *refusedRing) add(frame []byte) {
 func (r *Receiver) announce(frame []byte, id protocol.SessionID) {
 	if s := r.find(id); s != nil {
 		if !bytes.Equal(s.announce, frame) {
-			r.drops.count(DropAnnounce)
+			r.drops.count(DropImpostor)
 		}
 		return
 	}
@@ -84,21 +56,47 @@ func (r *Receiver) announce(frame []byte, id protocol.SessionID) {
 		r.drops.count(DropMalformed)
 		return
 	}
-	if r.refused.has(frame) || !r.budget.take() {
-		r.drops.count(DropAnnounce)
+	if reason, ok := r.refused.find(frame); ok {
+		r.drops.count(reason)
+		return
+	}
+	if r.senders[a.Key] != nil && !r.budget.take() {
+		r.drops.count(DropBudget)
 		return
 	}
 	s, err := r.verify(a, frame, 0)
-	if err == nil && s.params.Counter <= s.sender.counter {
+	switch {
+	case err != nil:
+	case s.params.Counter <= s.sender.counter:
 		err = errCounter
+	case !s.sender.openings.take(r.now):
+		r.drops.count(DropBudget)
+		return
 	}
 	if err != nil {
-		r.drops.count(DropAnnounce)
-		r.refused.add(frame)
-		r.cfg.Log.Warn().Str(event.Field, event.AnnounceRefused).Stringer("key", a.Key).Err(err).Msg("announce refused")
+		r.refuse(a, frame, err)
 		return
 	}
 	r.begin(s)
+}
+
+// refuse counts an announce by what is wrong with it.
+func (r *Receiver) refuse(a protocol.Announce, frame []byte, err error) {
+	reason := DropRefused
+	switch {
+	case errors.Is(err, errUnknownSender):
+		reason = DropStranger
+	case errors.Is(err, errSignature):
+		reason = DropSignature
+	case errors.Is(err, errCounter):
+		reason = DropCounter
+	}
+	r.drops.count(reason)
+	r.refused.add(frame, reason)
+	if held, ok := r.refusals.pass(r.now); ok {
+		r.cfg.Log.Warn().Str(event.Field, event.AnnounceRefused).Stringer("reason", reason).Stringer("key", a.Key).
+			Err(err).Uint64("not_logged", held).Msg("announce refused")
+	}
 }
 
 // verify checks who made the announce before it spends the dearer

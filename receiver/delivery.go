@@ -11,6 +11,7 @@ import (
 // that stays damaged is walked too, as far as the headers of its records are
 // there: the runs of bytes that came are worth keeping.
 type delivery struct {
+	worker  *worker
 	sink    Sink
 	log     zerolog.Logger
 	sender  string
@@ -130,11 +131,16 @@ func (d *delivery) heartbeat(body []byte) error {
 	return d.sink.Heartbeat(d.sender, hb)
 }
 
-// refuse logs a record that could not be used, the first of a block only.
+// refuse logs a record that could not be used, the first of a block only, and
+// not those of every block.
 func (d *delivery) refuse(kind protocol.RecordKind, err error) {
 	if d.refused++; d.refused > 1 {
 		return
 	}
+	held, ok := d.worker.refusals.pass(d.worker.cfg.Now())
+	if !ok {
+		return
+	}
 	d.log.Warn().Str(event.Field, event.RecordRefused).Str("sender", d.sender).Str("source", d.context.Source).
-		Uint64("number", d.context.Number).Uint64("block", d.block.number).Uint8("kind", uint8(kind)).Err(err).Msg("record refused")
+		Uint64("not_logged", held).Uint64("number", d.context.Number).Uint64("block", d.block.number).Uint8("kind", uint8(kind)).Err(err).Msg("record refused")
 }

@@ -22,7 +22,12 @@ const (
 	DropForged                // the tag is wrong
 	DropReplayed              // of a block number that was delivered before
 	DropMemory                // no room for another block: the disk is slow
-	DropAnnounce              // an announce that was refused
+	DropImpostor              // an announce that is not the one of its session
+	DropStranger              // an announce of a sender that is not trusted
+	DropBudget                // an announce too many, not verified
+	DropSignature             // an announce whose signature is wrong
+	DropCounter               // an announce of an old session
+	DropRefused               // an announce that is refused for another reason
 	dropReasons
 
 	admitted Drop = -1
@@ -30,7 +35,8 @@ const (
 
 var dropNames = [dropReasons]string{
 	"malformed", "unknown-session", "old", "geometry", "closed", "changed",
-	"duplicate", "surplus", "forged", "replayed", "memory", "announce",
+	"duplicate", "surplus", "forged", "replayed", "memory",
+	"announce-changed", "announce-stranger", "announce-budget", "announce-forged", "announce-replayed", "announce-refused",
 }
 
 // String returns the name of the reason in logs and metrics.

@@ -10,7 +10,10 @@ const (
 	linkWindow = 8192 // sequences whose fate may still be open; a power of two
 	// linkReorder is how far behind the newest a sequence is given up as lost.
 	linkReorder = 1024
-	burstBins   = 32
+	// linkTrust is how far ahead a sequence counts without its tag verified. Who
+	// forges can take that many frames from what follows a restart, no more.
+	linkTrust = 256
+	burstBins = 32
 )
 
 // link counts what the link did to the frames of a session. A sequence is
@@ -19,6 +22,7 @@ const (
 type link struct {
 	window  [linkWindow / 64]uint64
 	newest  uint64
+	anchor  uint64 // the newest of a frame whose tag was verified
 	decided uint64 // all up to here are decided
 	run     uint64 // lost ones without a gap up to decided
 	Link
@@ -43,12 +47,14 @@ func (l *link) bit(seq uint64) (word *uint64, mask uint64) {
 	return &l.window[i/64], 1 << (i % 64)
 }
 
-// hint marks the sequence of a frame whose tag was not verified because its
-// symbol is not needed. It must not move the window far: it may be forged.
-func (l *link) hint(seq uint64) {
-	if seq <= l.newest+linkReorder {
-		l.mark(seq)
-	}
+// near reports whether a sequence that may be forged can be marked: it is at most
+// linkTrust ahead of the newest that was verified.
+func (l *link) near(seq uint64) bool { return seq <= l.anchor || seq-l.anchor <= linkTrust }
+
+// verified marks the sequence of an authentic frame.
+func (l *link) verified(seq uint64) {
+	l.anchor = max(l.anchor, seq)
+	l.mark(seq)
 }
 
 // mark counts the frame with this sequence as received.

@@ -71,12 +71,14 @@ type Receiver struct {
 	senders  map[protocol.KeyID]*sender
 	sessions []*session // all live ones; few
 	last     *session   // of the latest frame
-	budget   announceBudget
+	budget   verifyBudget
 	refused  refusedRing
+	refusals limiter
 	drops    drops
 	header   protocol.Header
 	scratch  [protocol.MaxSymbol]byte
 	now      time.Time // as of the latest Tick
+	live     time.Time // when a frame was authentic, as of the latest Tick
 	settled  time.Time
 	reported time.Time
 	lossSeen time.Time
@@ -87,6 +89,8 @@ type Receiver struct {
 	lastData atomic.Int64 // ns, when the worker last delivered data
 	queued   atomic.Int64 // blocks that the worker has not finished
 	state    *state
+
+	remembered map[string]*savedSender // what the state tells of keys, trusted or not any more
 }
 
 // sender is a trusted sender and what is remembered of it.
@@ -94,6 +98,8 @@ type sender struct {
 	name    string
 	key     ed25519.PublicKey
 	counter uint64 // the highest session counter accepted
+
+	openings bucket
 }
 
 // ErrMemory is returned when the configured memory cannot hold even small
@@ -113,7 +119,7 @@ func New(cfg Config) (*Receiver, error) {
 		r.senders[protocol.NewKeyID(key)] = &sender{name: name, key: key}
 	}
 	r.now = cfg.Now()
-	r.budget.refill(r.now)
+	r.budget.refill(r.now, verifyIdle)
 	saved, err := loadState(cfg.State)
 	if err != nil {
 		return nil, err
@@ -162,8 +168,7 @@ func (r *Receiver) symbol(b []byte, id protocol.SessionID) {
 	case blk != nil:
 		r.fill(s, blk, h, b)
 	case s.wasClosed(h.Block):
-		s.link.hint(h.Sequence)
-		r.drops.count(DropClosed)
+		r.surplus(s, h, b, DropClosed)
 	default:
 		r.open(s, h, b)
 	}
@@ -178,12 +183,10 @@ func (r *Receiver) fill(s *session, blk *block, h *protocol.Header, b []byte) {
 		r.drops.count(DropChanged)
 		return
 	case blk.has(i):
-		s.link.hint(h.Sequence)
-		r.drops.count(DropDuplicate)
+		r.surplus(s, h, b, DropDuplicate)
 		return
 	case blk.columnDone(h.Column):
-		s.link.hint(h.Sequence)
-		r.drops.count(DropSurplus)
+		r.surplus(s, h, b, DropSurplus)
 		return
 	}
 	if s.opener.Open(blk.symbol(i), b) != nil {
@@ -191,6 +194,22 @@ func (r *Receiver) fill(s *session, blk *block, h *protocol.Header, b []byte) {
 		return
 	}
 	r.took(s, blk, h, i)
+}
+
+// surplus drops a symbol that is not needed, most of them without a look at the
+// tag. Its sequence counts all the same: it came. But a sequence that may be
+// forged must lead nowhere, so one that is far ahead is verified first.
+func (r *Receiver) surplus(s *session, h *protocol.Header, b []byte, reason Drop) {
+	if !s.link.near(h.Sequence) {
+		if s.opener.Open(r.scratch[:h.Symbol], b) != nil {
+			r.drops.count(DropForged)
+			return
+		}
+		s.link.verified(h.Sequence)
+	} else {
+		s.link.mark(h.Sequence)
+	}
+	r.drops.count(reason)
 }
 
 // open begins a block with its first authentic symbol. The tag is verified
@@ -210,7 +229,7 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 	}
 	arena := r.memory.get(h.BlockBytes())
 	if arena == nil {
-		s.link.mark(h.Sequence)
+		s.link.verified(h.Sequence)
 		r.drops.count(DropMemory)
 		return
 	}
@@ -223,9 +242,9 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 }
 
 func (r *Receiver) took(s *session, blk *block, h *protocol.Header, i int) {
-	s.link.mark(h.Sequence)
+	s.link.verified(h.Sequence)
 	s.frames++
-	blk.touched = r.now
+	blk.touched, r.live = r.now, r.now
 	blk.mark(i, h.Column)
 	if blk.complete() {
 		r.closeBlock(s, blk)
@@ -252,7 +271,7 @@ func (r *Receiver) closeBlock(s *session, blk *block) {
 // calls Datagram.
 func (r *Receiver) Tick() {
 	r.now = r.cfg.Now()
-	r.budget.refill(r.now)
+	r.budget.refill(r.now, r.verifyRate())
 	for _, s := range r.sessions {
 		for len(s.blocks) > 0 && r.now.Sub(s.blocks[0].touched) >= blockIdle {
 			r.closeBlock(s, s.blocks[0])
@@ -271,6 +290,15 @@ func (r *Receiver) Tick() {
 		r.settle()
 	}
 	r.persist(false)
+}
+
+// verifyRate is how many signatures may be verified a second. Where no session
+// is alive there is nothing better to do than to look for one.
+func (r *Receiver) verifyRate() float64 {
+	if d := r.now.Sub(r.live); d < 0 || d > idleAfter {
+		return verifyIdle
+	}
+	return verifyBusy
 }
 
 // settle asks the worker to let the sink settle, unless it is that far behind

@@ -2,11 +2,8 @@ package receiver
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"weir/protocol"
 )
@@ -130,89 +127,6 @@ func TestRecordsBeforeAContextAreRefused(t *testing.T) {
 	}
 }
 
-// TestHostileFrames holds each kind of bad frame to its reason, and that none
-// costs an allocation or keeps the good transfer from becoming whole.
-func TestHostileFrames(t *testing.T) {
-	small := protocol.Geometry{K: 2, M: 2, Depth: 1, Symbol: 128}
-	for _, c := range []struct {
-		name string
-		want Drop
-		make func(g *rig) []byte
-	}{
-		{"three bytes", DropMalformed, func(*rig) []byte { return []byte{1, 2, 3} }},
-		{"zeros", DropMalformed, func(*rig) []byte { return make([]byte, 192) }},
-		{"cut", DropMalformed, func(g *rig) []byte { return g.frames(small, []byte{9})[0][:100] }},
-		{"unknown session", DropSession, func(g *rig) []byte {
-			f := g.frames(small, []byte{9})[0]
-			f[5] ^= 1
-			return f
-		}},
-		{"flipped tag", DropForged, func(g *rig) []byte {
-			f := g.frames(small, []byte{9})[0]
-			f[len(f)-1] ^= 1
-			return f
-		}},
-		{"flipped block number", DropForged, func(g *rig) []byte {
-			f := g.frames(small, []byte{9})[0]
-			f[20] ^= 0x80
-			return f
-		}},
-		{"k larger than announced", DropGeometry, func(g *rig) []byte {
-			return g.frames(protocol.Geometry{K: 21, M: 4, Depth: 1, Symbol: 128}, []byte{9})[0]
-		}},
-		{"depth larger than announced", DropGeometry, func(g *rig) []byte {
-			return g.frames(protocol.Geometry{K: 20, M: 4, Depth: 5, Symbol: 128}, []byte{9})[0]
-		}},
-		{"another symbol size", DropGeometry, func(g *rig) []byte {
-			return g.frames(protocol.Geometry{K: 2, M: 2, Depth: 1, Symbol: 192}, []byte{9})[0]
-		}},
-		{"shape changed in the block", DropChanged, func(g *rig) []byte {
-			g.send(g.frames(small, []byte{9})[:1])
-			g.block--
-			return g.frames(protocol.Geometry{K: 3, M: 2, Depth: 1, Symbol: 128}, []byte{9})[1]
-		}},
-		{"the same symbol again", DropDuplicate, func(g *rig) []byte {
-			f := g.frames(small, []byte{9})
-			g.send(f[:1])
-			return f[0]
-		}},
-		{"of a delivered block", DropClosed, func(g *rig) []byte {
-			f := g.frames(small, g.data(5, 0, []byte("x")))
-			g.send(f)
-			return f[3]
-		}},
-		{"forged announce", DropAnnounce, func(g *rig) []byte {
-			f := bytes.Clone(g.announce)
-			f[700] ^= 1
-			f[5] ^= 1
-			return f
-		}},
-		{"announce changed under a known session", DropAnnounce, func(g *rig) []byte {
-			f := bytes.Clone(g.announce)
-			f[700] ^= 1
-			return f
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			g := newRig(t)
-			bad := c.make(g)
-			before := g.r.Counters().Dropped[c.want.String()]
-			g.r.Datagram(bad)
-			if got := g.r.Counters().Dropped[c.want.String()] - before; got != 1 {
-				t.Fatalf("not dropped as %v: %v", c.want, g.r.Counters().Dropped)
-			}
-			if n := testing.AllocsPerRun(50, func() { g.r.Datagram(bad) }); n != 0 {
-				t.Errorf("%v allocations a frame", n)
-			}
-			g.send(g.frames(small, g.data(8, 0, []byte("good"))))
-			g.close()
-			if string(g.sink.objects[protocol.ObjectID{8}]) != "good" {
-				t.Error("the good transfer did not survive")
-			}
-		})
-	}
-}
-
 func TestGoodFramesAllocateNothing(t *testing.T) {
 	g := newRig(t)
 	var frames [][]byte
@@ -229,80 +143,6 @@ func TestGoodFramesAllocateNothing(t *testing.T) {
 	})
 	if perFrame := allocs / float64(per); perFrame > 0.5 {
 		t.Fatalf("%v allocations a frame, %v a block", perFrame, allocs)
-	}
-	g.close()
-}
-
-func TestReplayAfterRestart(t *testing.T) {
-	g := newRig(t)
-	first := g.announce
-	f := g.frames(rigGeometry, g.data(1, 0, content(room(), 1)))
-	g.send(f)
-	g.close()
-	old := len(g.sink.written)
-
-	g.start()
-	g.send(append([][]byte{first}, f...))
-	if got := g.r.Counters().Dropped[DropOld.String()]; got != uint64(len(f)) {
-		t.Fatalf("%d of %d old frames refused: %v", got, len(f), g.r.Counters().Dropped)
-	}
-	// The session itself goes on, without a new announce.
-	g.send(g.frames(rigGeometry, g.data(2, 0, []byte("on"))))
-	g.session(2)
-	g.session(3) // two live sessions: the first is retired
-	g.r.Datagram(first)
-	if got := g.r.Counters().Dropped[DropAnnounce.String()]; got != 1 {
-		t.Fatalf("the announce of a retired session: %v", g.r.Counters().Dropped)
-	}
-	g.send(f)
-	if got := g.r.Counters().Dropped[DropSession.String()]; got != uint64(len(f)) {
-		t.Fatalf("frames of a retired session: %v", g.r.Counters().Dropped)
-	}
-	g.close()
-	if len(g.sink.written) != old+1 || string(g.sink.objects[protocol.ObjectID{2}]) != "on" {
-		t.Fatal("the session did not go on after the restart")
-	}
-}
-
-func TestLowerCounterIsRefused(t *testing.T) {
-	g := newRig(t)
-	g.session(10)
-	g.session(9)
-	if got := g.r.Counters().Dropped[DropAnnounce.String()]; got != 1 {
-		t.Fatalf("a lower counter: %v", g.r.Counters().Dropped)
-	}
-	g.close()
-}
-
-func TestStrangersAreRefused(t *testing.T) {
-	g := newRig(t)
-	_, stranger, _ := ed25519.GenerateKey(nil)
-	g.signer = stranger
-	g.session(2)
-	for range 100 {
-		g.r.Datagram(g.announce)
-	}
-	if got := g.r.Counters().Dropped[DropAnnounce.String()]; got != 101 {
-		t.Fatalf("a stranger's announce: %v", g.r.Counters().Dropped)
-	}
-	g.close()
-}
-
-func TestAnnounceBudget(t *testing.T) {
-	g := newRig(t)
-	for i := range 1000 {
-		f := bytes.Clone(g.announce)
-		f[4], f[5], f[800] = byte(i), byte(i>>8), f[800]^1
-		g.r.Datagram(f)
-	}
-	if g.r.budget.tokens >= 1 {
-		t.Fatal("a flood of forged announces did not use the budget up")
-	}
-	g.tick(time.Second)
-	before := len(g.r.sessions)
-	g.session(2)
-	if len(g.r.sessions) != before+1 {
-		t.Fatal("no budget for a good announce a second after the flood")
 	}
 	g.close()
 }
@@ -391,47 +231,4 @@ func FuzzDatagram(f *testing.F) {
 			t.Fatalf("%d bytes of memory are not given back", g.r.memory.used)
 		}
 	})
-}
-
-func BenchmarkDatagram(b *testing.B) {
-	for _, kind := range []string{"good", "forged", "unknown session", "malformed"} {
-		b.Run(fmt.Sprint(kind), func(b *testing.B) {
-			g := newRig(b)
-			geo := protocol.Geometry{K: 200, M: 20, Depth: 16, Symbol: protocol.SymbolMTU1500}
-			p := protocol.Params{Sender: "prod", Counter: 9, Rate: 1e9, Geometry: geo}
-			announce, sealer, err := protocol.NewSession(p, g.key.PublicKey(), g.signer)
-			if err != nil {
-				b.Fatal(err)
-			}
-			g.r.Datagram(announce)
-			g.sealer = sealer
-			frames := g.frames(geo, g.data(1, 0, content(1000, 1)))
-			bad := bytes.Clone(frames[0])
-			switch kind {
-			case "forged":
-				bad[100] ^= 1
-			case "unknown session":
-				bad[5] ^= 1
-			case "malformed":
-				bad = bad[:100]
-			}
-			b.SetBytes(int64(len(frames[0])))
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				if kind != "good" {
-					g.r.Datagram(bad)
-					continue
-				}
-				if i == len(frames) {
-					b.StopTimer()
-					frames, i = g.frames(geo, g.data(1, 0, content(1000, 1))), 0
-					b.StartTimer()
-				}
-				g.r.Datagram(frames[i])
-				i++
-			}
-			g.close()
-		})
-	}
 }

@@ -128,14 +128,24 @@ func (g *rig) start() {
 // session opens a new session with the counter and announces it.
 func (g *rig) session(counter uint64) {
 	g.t.Helper()
-	var err error
-	p := protocol.Params{Sender: "prod", Counter: counter, Rate: 1e9, Geometry: rigGeometry}
-	g.announce, g.sealer, err = protocol.NewSession(p, g.key.PublicKey(), g.signer)
+	g.announce, g.sealer = g.newSession(counter, rigGeometry)
+	g.block = 0
+	g.r.Datagram(g.announce)
+}
+
+func (g *rig) newAnnounce(counter uint64, geo protocol.Geometry) []byte {
+	announce, _ := g.newSession(counter, geo)
+	return announce
+}
+
+func (g *rig) newSession(counter uint64, geo protocol.Geometry) ([]byte, *protocol.Sealer) {
+	g.t.Helper()
+	p := protocol.Params{Sender: "prod", Counter: counter, Rate: 1e9, Geometry: geo}
+	announce, sealer, err := protocol.NewSession(p, g.key.PublicKey(), g.signer)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	g.block = 0
-	g.r.Datagram(g.announce)
+	return announce, sealer
 }
 
 func (g *rig) clock() time.Time {

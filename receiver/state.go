@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,12 +22,14 @@ const maxState = 16 << 20
 
 // savedState is the file of session counters. It is what keeps a session from
 // being replayed to a receiver that was restarted, and lets it go on with the
-// sessions that are under way.
+// sessions that are under way. It goes by the id of the sender's key: a new key
+// begins a new count, and one that is trusted again goes on with its own.
 type savedState struct {
 	Senders map[string]*savedSender `json:"senders"`
 }
 
 type savedSender struct {
+	Name     string         `json:"name"` // for who reads the file
 	Counter  uint64         `json:"counter"`
 	Sessions []savedSession `json:"sessions"`
 }
@@ -61,8 +64,9 @@ func loadState(path string) (savedState, error) {
 // resume makes the saved sessions live again, as far as their senders are still
 // trusted.
 func (r *Receiver) resume(saved savedState) {
+	r.remembered = saved.Senders
 	for _, snd := range r.senders {
-		old := saved.Senders[snd.name]
+		old := saved.Senders[protocol.NewKeyID(snd.key).String()]
 		if old == nil {
 			continue
 		}
@@ -151,13 +155,16 @@ func (r *Receiver) moved() bool {
 }
 
 func (r *Receiver) snapshot() savedState {
-	all := savedState{Senders: map[string]*savedSender{}}
-	for _, snd := range r.senders {
-		all.Senders[snd.name] = &savedSender{Counter: snd.counter}
+	all := savedState{Senders: maps.Clone(r.remembered)}
+	if all.Senders == nil {
+		all.Senders = map[string]*savedSender{}
+	}
+	for id, snd := range r.senders {
+		all.Senders[id.String()] = &savedSender{Name: snd.name, Counter: snd.counter}
 	}
 	for _, s := range r.sessions {
 		s.link.persisted = s.link.newest
-		saved := all.Senders[s.sender.name]
+		saved := all.Senders[protocol.NewKeyID(s.sender.key).String()]
 		saved.Sessions = append(saved.Sessions, savedSession{Announce: s.announce, Floor: max(s.floor, s.link.newest)})
 	}
 	return all

@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"github.com/rs/zerolog"
+
 	"weir/internal/event"
 	"weir/internal/fec"
 )
@@ -28,7 +30,9 @@ const maxCodes = 64
 // worker rebuilds and delivers closed blocks.
 type worker struct {
 	*Receiver
-	codes map[codeKey]*fec.Code
+	codes    map[codeKey]*fec.Code
+	losses   limiter // of lines about lost blocks
+	refusals limiter // and about records
 }
 
 func (r *Receiver) runWorker() {
@@ -53,17 +57,25 @@ func (w *worker) finish(j job) {
 	lost := b.geometry.DataSymbols() - b.data
 	if lost > 0 {
 		rebuilt, failed, err := w.rebuild(b)
-		log := w.cfg.Log.Debug().Str(event.Field, event.BlockHealed)
-		if failed > 0 && !j.cut || err != nil {
-			log = w.cfg.Log.Warn().Str(event.Field, event.BlockLost)
-		}
-		log.Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
+		w.lossLine(failed > 0 && !j.cut || err != nil).Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
 			Int("lost_bytes", failed*b.geometry.Symbol).Err(err).Msg("symbols lost")
 	}
-	d := delivery{sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
+	d := delivery{worker: w, sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
 	if d.run() {
 		w.lastData.Store(w.cfg.Now().UnixNano())
 	}
+}
+
+// lossLine begins the line about a block that was not complete.
+func (w *worker) lossLine(lost bool) *zerolog.Event {
+	if !lost {
+		return w.cfg.Log.Debug().Str(event.Field, event.BlockHealed)
+	}
+	held, ok := w.losses.pass(w.cfg.Now())
+	if !ok {
+		return nil // which zerolog takes for a line that is off
+	}
+	return w.cfg.Log.Warn().Str(event.Field, event.BlockLost).Uint64("not_logged", held)
 }
 
 func (w *worker) rebuild(b *block) (rebuilt, failed int, err error) {

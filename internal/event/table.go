@@ -32,7 +32,7 @@ var Table = []Entry{
 	{Confined, "info", "the kernel holds what the receiver may do; a line of level warn names a layer that is missing"},
 	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},
 	{SessionClose, "info", "a session ended; the next one has replaced it"},
-	{AnnounceRefused, "warn", "an announce was refused: unknown sender, bad signature, other key, old counter or too many a second"},
+	{AnnounceRefused, "warn", "an announce was refused: unknown sender, bad signature, other key or old counter; repetitions are counted by `frame-dropped`"},
 	{FrameDropped, "warn", "datagrams that are no frames of an open session were dropped; fields count them by reason"},
 	{FramesLost, "warn", "frames are missing from the sequence; fields give how many and the longest run"},
 	{KernelDropped, "warn", "the socket's buffer ran over on this host; a larger buffer or a lower rate helps"},
