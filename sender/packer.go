@@ -19,6 +19,8 @@ const (
 // is full, so that each has the parity that bridges a whole burst.
 type packer struct {
 	t       *transmitter
+	turn    *turn // to make room for more urgent work; nil for none
+	lone    bool  // fill no block before the one before it has left
 	codes   map[[2]int]*fec.Code
 	context protocol.Context
 	ledger  *ledger
@@ -34,6 +36,9 @@ func (p *packer) begin(ctx context.Context) error {
 	if p.block != nil {
 		return nil
 	}
+	if err := p.makeRoom(ctx); err != nil {
+		return err
+	}
 	b, err := p.t.take(ctx)
 	if err != nil {
 		return err
@@ -41,6 +46,19 @@ func (p *packer) begin(ctx context.Context) error {
 	p.block = b
 	b.used = len(protocol.AppendContext(b.buf[:0], &p.context))
 	return nil
+}
+
+// makeRoom lets more urgent work go first. A lone packer also waits until its own
+// last block has left, so that such work has one block before it at the most.
+func (p *packer) makeRoom(ctx context.Context) error {
+	err := p.turn.yield(ctx)
+	if err != nil || !p.lone {
+		return err
+	}
+	if err := p.drain(ctx); err != nil {
+		return err
+	}
+	return p.turn.yield(ctx)
 }
 
 // data begins a Data record of up to want bytes at offset, and returns the place

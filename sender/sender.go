@@ -14,7 +14,6 @@ import (
 	"crypto/hpke"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -53,9 +52,9 @@ var ErrStopped = errors.New("the link is not served any more")
 
 // Sender sends snapshots over one link.
 type Sender struct {
-	cfg  Config
-	t    *transmitter
-	push sync.Mutex // one snapshot at a time
+	cfg   Config
+	t     *transmitter
+	turns turns // one piece of work at a time
 }
 
 // New returns a Sender. Nothing is sent before Run.
@@ -125,13 +124,17 @@ func (s *Sender) Push(ctx context.Context, job Job) (Result, error) {
 	if err := job.check(); err != nil {
 		return Result{}, err
 	}
-	s.push.Lock()
-	defer s.push.Unlock()
+	turn, err := s.turns.take(ctx, levelPush)
+	if err != nil {
+		return Result{}, err
+	}
+	defer turn.leave()
 	snap, err := s.newSnapshot(job)
 	if err != nil {
 		return Result{}, err
 	}
 	defer snap.close()
+	snap.packer.turn = turn
 	if err := snap.send(ctx); err != nil {
 		return Result{}, fmt.Errorf("sending a snapshot of %s: %w", job.Source, err)
 	}
