@@ -72,20 +72,6 @@ func (d *disk) syncPath(path string) error {
 	return nil
 }
 
-// syncFileSystem syncs everything on the file system of path. Errors of earlier
-// writes are reported here too (Linux 5.8 and later, syncfs(2)).
-func (d *disk) syncFileSystem(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := d.syncAll(f); err != nil {
-		return fmt.Errorf("syncing the file system of %s: %w", path, err)
-	}
-	return nil
-}
-
 // makeDir makes a directory with its parents and syncs the parent of each that
 // is new, so that the name lasts.
 func (d *disk) makeDir(path string) error {
@@ -102,10 +88,13 @@ func (d *disk) makeDir(path string) error {
 	return d.syncPath(parent)
 }
 
+// newSuffix is of files that are written and not renamed yet.
+const newSuffix = ".new"
+
 // replace writes a small file so that after a crash either the old or the new
 // content is there.
 func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
-	tmp := path + ".new"
+	tmp := path + newSuffix
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err

@@ -25,11 +25,14 @@
 //
 // A restore point is published in this order: objects synced and in the catalog;
 // the tree of links, the manifest, its signature and SHA256SUMS built below
-// staging/ and synced, directories too; one rename; the parent directories
-// synced; then catalog and event. What was cut anywhere before the rename is
-// swept away at the next start and built anew.
+// staging/ and synced, directories too; a mark in the pending snapshot; one
+// rename; the parent directories synced; the mark removed, and from here on the
+// restore point is listed as whole; the event written and synced; the pending
+// snapshot removed. What was cut anywhere before the rename is swept away at the
+// next start and built anew; what was cut behind it is brought to its end.
 //
 // After a failed write or sync the pages cannot be trusted, whatever a second
 // sync says (the error is reported once, fsync(2)): the object is dropped and
-// counts as missing until it comes again.
+// counts as missing until it comes again. Of a partial object what its map
+// claims stays, as that was synced before; the rest is written anew.
 package vault

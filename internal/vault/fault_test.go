@@ -87,6 +87,7 @@ func TestEveryFaultIsSurvived(t *testing.T) {
 			g.v.Settle(true)
 			hit := f.broken
 			f.left, f.broken = 1<<30, false
+			g.now = g.now.Add(2 * maxBackoff)
 			g.verify()
 			if n%2 == 0 {
 				g.kill()

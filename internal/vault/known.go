@@ -2,15 +2,15 @@ package vault
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"weir/internal/event"
-	"weir/internal/manifest"
 )
 
 // syncEach is up to how many files and directories are synced one by one; more
@@ -37,26 +37,41 @@ func (v *Vault) has(k key) bool {
 }
 
 // orphan looks for an object that was written before a crash but not yet
-// recorded. What it is says its content: it was named by its id only.
+// recorded. What it is says its content: it was named by its id only. It is
+// written anew, as nobody knows whether the disk has refused its pages.
 func (v *Vault) orphan(k key) (c content, ok bool) {
 	path := v.layout.object(k)
-	f, err := os.Open(path)
+	in, err := os.Open(path)
 	if err != nil {
 		return c, false
 	}
-	defer f.Close()
+	defer in.Close()
+	if c, err = v.rewrite(in, path+newSuffix); err == nil && c.Size > 0 && v.wanted(k, c) {
+		err = v.disk.rename(path+newSuffix, path)
+		if err == nil {
+			v.fresh[k] = c
+			return c, true
+		}
+	}
+	if err != nil {
+		v.troubled(err)
+	}
+	os.Remove(path + newSuffix)
+	os.Remove(path) // cut short, or of a snapshot that nobody closed
+	return content{}, false
+}
+
+// rewrite copies a file and returns what it is.
+func (v *Vault) rewrite(in *os.File, to string) (c content, err error) {
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o444)
+	if err != nil {
+		return c, err
+	}
+	defer out.Close()
 	h := sha256.New()
-	if c.Size, err = io.Copy(h, f); err != nil || c.Size == 0 {
-		os.Remove(path)
-		return c, false
-	}
+	c.Size, err = io.Copy(io.MultiWriter(h, &diskWriter{disk: &v.disk, file: out}), in)
 	h.Sum(c.SHA256[:0])
-	if !v.wanted(k, c) {
-		os.Remove(path) // cut short, or of a snapshot that nobody closed
-		return c, false
-	}
-	v.fresh[k] = c
-	return c, true
+	return c, err
 }
 
 // wanted reports whether some pending snapshot lists the object as this. Only
@@ -93,7 +108,9 @@ func (v *Vault) syncFresh() error {
 	if len(v.fresh) == 0 {
 		return nil
 	}
-	if err := v.syncObjects(); err != nil {
+	err := v.syncObjects()
+	v.letGo()
+	if err != nil {
 		v.distrust()
 		return err
 	}
@@ -110,11 +127,11 @@ func (v *Vault) syncObjects() error {
 	for k := range v.fresh {
 		dirs[filepath.Dir(v.layout.object(k))] = true
 	}
-	if len(v.fresh)+len(dirs) > syncEach {
-		return v.disk.syncFileSystem(v.dir)
+	if len(v.fresh)+len(dirs) > v.syncEach {
+		return v.syncFileSystem()
 	}
 	for k := range v.fresh {
-		if err := v.disk.syncPath(v.layout.object(k)); err != nil {
+		if err := v.syncObject(k); err != nil {
 			return err
 		}
 	}
@@ -124,6 +141,54 @@ func (v *Vault) syncObjects() error {
 		}
 	}
 	return nil
+}
+
+func (v *Vault) syncObject(k key) error {
+	if f := v.held[k]; f != nil {
+		return v.disk.sync(f)
+	}
+	return v.disk.syncPath(v.layout.object(k))
+}
+
+// hold keeps a new object open until it is synced, while there are few: what went
+// wrong when its pages were written in the meantime is told to those who had the
+// file open then, and to nobody if it had left memory.
+func (v *Vault) hold(k key, f *os.File) error {
+	if len(v.held) >= v.syncEach || len(v.held) >= maxHeld {
+		return f.Close()
+	}
+	v.held[k] = f
+	return nil
+}
+
+// maxHeld bounds the complete objects that are kept open.
+const maxHeld = 64
+
+func (v *Vault) letGo() {
+	for _, f := range v.held {
+		f.Close()
+	}
+	clear(v.held)
+}
+
+// syncFileSystem syncs everything on the vault's file system. Errors of writes
+// since the vault was opened, or since the last time, are reported here (Linux
+// 5.8 and later, syncfs(2)).
+func (v *Vault) syncFileSystem() error {
+	if err := v.disk.syncAll(v.root); err != nil {
+		return fmt.Errorf("syncing the file system of %s: %w", v.dir, err)
+	}
+	return nil
+}
+
+// syncEachOn returns up to how many files are synced one by one: on FUSE all, as
+// syncfs(2) does not reach the program that serves it.
+func syncEachOn(f *os.File) int {
+	var st unix.Statfs_t
+	if unix.Fstatfs(int(f.Fd()), &st) == nil && st.Type == unix.FUSE_SUPER_MAGIC {
+		return math.MaxInt
+	}
+	return syncEach
 }
 
 // distrust drops every object that was to be synced: which of their pages made
@@ -138,57 +203,4 @@ func (v *Vault) distrust() {
 		}
 	}
 	clear(v.fresh)
-}
-
-// reindex fills the catalog from the manifests of the restore points, and
-// returns how many objects it found.
-func (v *Vault) reindex() (int, error) {
-	infos, err := listPoints(v.layout)
-	if err != nil {
-		return 0, err
-	}
-	found := 0
-	for _, s := range infos {
-		all := map[key]content{}
-		err := eachEntry(filepath.Join(v.point(s), manifestFile), func(e *manifest.Entry) error {
-			k := key{s.Sender, ObjectID(e.Object)}
-			if st, err := os.Stat(v.layout.object(k)); isObject(e) && err == nil && st.Size() == e.Size {
-				all[k] = content{e.Size, Hash(e.SHA256)}
-			}
-			return nil
-		})
-		if err != nil {
-			v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", s.Ref()).Err(err).Msg("a stored manifest is damaged")
-			continue
-		}
-		found += len(all)
-		if err := v.catalog.put(all); err != nil {
-			return found, err
-		}
-	}
-	return found, nil
-}
-
-// Reindex rebuilds the catalog of a vault that nobody writes to. It returns how
-// many objects it holds.
-func Reindex(dir string) (int, error) {
-	v, err := Open(dir, Options{})
-	if err != nil {
-		return 0, err
-	}
-	path := v.own("catalog.db")
-	if err := v.catalog.close(); err != nil {
-		return 0, fmt.Errorf("closing the catalog: %w", err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("removing the catalog: %w", err)
-	}
-	if v.catalog, _, err = openCatalog(path); err != nil {
-		return 0, err
-	}
-	n, err := v.reindex()
-	if cerr := v.Close(); err == nil {
-		err = cerr
-	}
-	return n, err
 }

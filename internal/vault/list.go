@@ -51,12 +51,22 @@ func (i Info) Snapshot() Snapshot {
 // no lock, also while a writer runs.
 func List(dir string) ([]Info, error) {
 	l := layout{dir}
+	// The pending ones first: one that is published between the two looks is then
+	// seen twice, not never.
+	pending, err := listPending(l)
+	if err != nil {
+		return nil, err
+	}
 	points, err := listPoints(l)
 	if err != nil {
 		return nil, err
 	}
 	var all []Info
+	whole := map[string]bool{}
 	for _, s := range points {
+		if l.unsettled(s) {
+			continue
+		}
 		info, err := pointInfo(l, s)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
@@ -64,14 +74,10 @@ func List(dir string) ([]Info, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, info)
-	}
-	pending, err := listPending(l)
-	if err != nil {
-		return nil, err
+		all, whole[s.Ref()] = append(all, info), true
 	}
 	for _, p := range pending {
-		if !slices.ContainsFunc(all, func(i Info) bool { return i.Snapshot().Ref() == p.Snapshot().Ref() }) {
+		if !whole[p.Snapshot().Ref()] {
 			all = append(all, p)
 		}
 	}

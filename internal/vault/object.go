@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"time"
 )
@@ -22,13 +21,18 @@ const (
 	// brought up to date on disk.
 	mapBytes = 256 << 20
 	mapEvery = 5 * time.Second
+	// syncFirst is from which size an object is synced before it is called
+	// complete, in bytes: if the disk refuses some of it, the rest is not lost.
+	syncFirst = 64 << 20
 )
 
 // object is a partial object: a file with holes, and which of them are filled.
 type object struct {
 	key   key
 	file  *os.File // nil while it is in memory
+	of    string   // the snapshot that it came for: source and name
 	held  ranges   // what is there, as far as this process knows
+	safe  ranges   // of that, what the map on disk says
 	end   *end     // what it is when it is whole, once that is known
 	bytes []byte   // of a small object
 
@@ -65,12 +69,9 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 		return nil
 	}
 	if err := v.space.ask(len(p)); err != nil {
-		v.full = true
-		v.troubled(err)
-		return nil
+		return v.failed(err)
 	}
-	v.roomAgain()
-	o, err := v.object(k, off, p)
+	o, err := v.object(s, k, off, p)
 	if o == nil || err != nil {
 		return v.failed(err)
 	}
@@ -87,13 +88,13 @@ func (v *Vault) failed(err error) error {
 }
 
 // object returns the partial object, or nil if the range was taken into memory.
-func (v *Vault) object(k key, off int64, p []byte) (*object, error) {
+func (v *Vault) object(s Snapshot, k key, off int64, p []byte) (*object, error) {
 	if o := v.open[k]; o != nil {
 		return o, nil
 	}
 	if v.small == nil && off == 0 && len(p) <= smallObject {
-		if !v.partial[k] {
-			v.small = &object{key: k, bytes: append([]byte(nil), p...)}
+		if _, begun := v.partial[k]; !begun {
+			v.small = &object{key: k, of: of(s), bytes: append([]byte(nil), p...)}
 			return nil, nil
 		}
 	}
@@ -103,8 +104,11 @@ func (v *Vault) object(k key, off int64, p []byte) (*object, error) {
 	if o := v.open[k]; o != nil {
 		return o, nil
 	}
-	return v.openObject(k)
+	return v.openObject(k, of(s))
 }
+
+// of names the snapshot that an object came for.
+func of(s Snapshot) string { return s.Source + "/" + s.Name() }
 
 // flushSmall turns the object in memory into a partial one on disk.
 func (v *Vault) flushSmall() error {
@@ -113,7 +117,7 @@ func (v *Vault) flushSmall() error {
 		return nil
 	}
 	v.small = nil
-	o, err := v.openObject(small.key)
+	o, err := v.openObject(small.key, small.of)
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func (v *Vault) flushSmall() error {
 }
 
 // openObject opens a partial object, or begins it.
-func (v *Vault) openObject(k key) (*object, error) {
+func (v *Vault) openObject(k key, of string) (*object, error) {
 	for len(v.open) >= maxOpen {
 		if err := v.park(v.oldest()); err != nil {
 			v.troubled(err)
@@ -131,12 +135,15 @@ func (v *Vault) openObject(k key) (*object, error) {
 	if err := v.dirFor(v.own("incoming", k.sender)); err != nil {
 		return nil, err
 	}
-	o := &object{key: k, hash: sha256.New(), saved: v.opt.Now()}
+	o := &object{key: k, of: of, hash: sha256.New(), saved: v.opt.Now()}
 	if err := o.load(path); err != nil {
 		return nil, err
 	}
 	flags := os.O_RDWR | os.O_CREATE
 	if len(o.held) == 0 {
+		if err := v.removeMap(k); err != nil {
+			return nil, err
+		}
 		flags |= os.O_TRUNC // without a map nothing in the file can be trusted
 	}
 	f, err := os.OpenFile(path, flags, 0o600)
@@ -166,6 +173,7 @@ func (v *Vault) write(o *object, off int64, p []byte) error {
 			return fmt.Errorf("object %v comes in too many pieces: %w", o.key.id, ErrLimit)
 		}
 		o.dirty += int64(len(part))
+		v.roomAgain()
 	}
 	o.advance(off, p)
 	if o.dirty >= mapBytes {
@@ -215,7 +223,7 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 	if err := v.flushSmall(); err != nil {
 		return v.failed(err)
 	}
-	return v.failed(v.endPartial(k, e))
+	return v.failed(v.endPartial(s, k, e))
 }
 
 func holesValid(holes [][2]int64, size int64) bool {
@@ -229,11 +237,11 @@ func holesValid(holes [][2]int64, size int64) bool {
 	return true
 }
 
-func (v *Vault) endPartial(k key, e *end) error {
+func (v *Vault) endPartial(s Snapshot, k key, e *end) error {
 	o := v.open[k]
 	if o == nil {
 		var err error
-		if o, err = v.openObject(k); err != nil {
+		if o, err = v.openObject(k, of(s)); err != nil {
 			return err
 		}
 	}
@@ -255,78 +263,4 @@ func (v *Vault) endPartial(k key, e *end) error {
 		}
 	}
 	return v.complete(o)
-}
-
-// complete makes an object of a partial one that lacks nothing any more.
-func (v *Vault) complete(o *object) error {
-	if o.end == nil || !o.held.holds(0, o.end.Size) {
-		return nil
-	}
-	sum, err := o.sum()
-	if err != nil {
-		return fmt.Errorf("reading object %v back: %w", o.key.id, err)
-	}
-	if sum != o.end.SHA256 {
-		v.drop(o)
-		v.damaged(o.key, "its content is not what its end says")
-		return nil
-	}
-	if err := v.moveIn(o); err != nil {
-		return fmt.Errorf("storing object %v: %w", o.key.id, err)
-	}
-	v.gained(o.key, o.end.content)
-	return nil
-}
-
-// sum returns the hash of the whole object: the rest behind the frontier is read
-// from the file.
-func (o *object) sum() (sum Hash, err error) {
-	if err := o.file.Truncate(o.end.Size); err != nil { // a hole at the end
-		return sum, err
-	}
-	rest := io.NewSectionReader(o.file, o.frontier, o.end.Size-o.frontier)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{o.hash}, rest, make([]byte, 1<<20)); err != nil {
-		return sum, err
-	}
-	o.hash.Sum(sum[:0])
-	return sum, nil
-}
-
-// moveIn renames a complete object to its place. It is not synced yet.
-func (v *Vault) moveIn(o *object) error {
-	delete(v.open, o.key)
-	delete(v.partial, o.key)
-	err := o.file.Chmod(0o444)
-	if cerr := o.file.Close(); err == nil {
-		err = cerr
-	}
-	to := v.layout.object(o.key)
-	if err == nil {
-		err = v.objectDir(o.key)
-	}
-	if err == nil {
-		err = v.disk.rename(v.incoming(o.key), to)
-	}
-	os.Remove(v.incoming(o.key) + mapSuffix)
-	return err
-}
-
-func (v *Vault) objectDir(k key) error {
-	return v.dirFor(v.own("objects", k.sender, k.id.String()[:2]))
-}
-
-// storeSmall writes an object that came in one piece straight to its place.
-func (v *Vault) storeSmall(k key, p []byte, e *end) error {
-	if Hash(sha256.Sum256(p)) != e.SHA256 {
-		v.damaged(k, "its content is not what its end says")
-		return nil
-	}
-	if err := v.objectDir(k); err != nil {
-		return err
-	}
-	if err := v.disk.create(v.layout.object(k), p); err != nil {
-		return fmt.Errorf("storing object %v: %w", k.id, err)
-	}
-	v.gained(k, e.content)
-	return nil
 }

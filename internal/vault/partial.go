@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // savedObject is the map file of a partial object.
 type savedObject struct {
+	Of   string    `json:"of,omitempty"` // the snapshot that it came for
 	Held ranges    `json:"held"`
 	End  *savedEnd `json:"end,omitempty"`
 }
@@ -23,7 +26,8 @@ type savedEnd struct {
 	Holes  [][2]int64 `json:"holes,omitempty"`
 }
 
-// load reads the map of a partial object. One that is damaged counts as empty.
+// load reads the map of a partial object. One that is damaged, or whose file is
+// shorter than it says, counts as empty.
 func (o *object) load(path string) error {
 	data, err := os.ReadFile(path + mapSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,7 +40,13 @@ func (o *object) load(path string) error {
 	if json.Unmarshal(data, &s) != nil || !s.Held.valid() {
 		return nil
 	}
-	o.held = s.Held
+	if st, err := os.Lstat(path); err != nil || st.Size() < s.Held.end() {
+		return nil
+	}
+	o.held, o.safe = s.Held, slices.Clone(s.Held)
+	if s.Of != "" {
+		o.of = s.Of
+	}
 	if s.End != nil {
 		o.end = &end{content: content{Size: s.End.Size}, Holes: s.End.Holes}
 		if !decodeHash(s.End.SHA256, &o.end.SHA256) {
@@ -66,18 +76,39 @@ func (v *Vault) park(o *object) error {
 	return err
 }
 
-// saveMap syncs the data and then writes down which of it is there. A failed
-// sync drops the object: its pages cannot be trusted any more.
+// saveMap syncs the data and then writes down which of it is there. What a failed
+// sync leaves in doubt counts as missing.
 func (v *Vault) saveMap(o *object) error {
 	if o.dirty == 0 {
 		return nil
 	}
-	if err := v.disk.sync(o.file); err != nil {
-		v.drop(o)
+	if err := v.syncPartial(o); err != nil {
+		v.revert(o)
 		return fmt.Errorf("syncing a partial object: %w", err)
 	}
 	v.disk.point("object-synced")
-	s := savedObject{Held: o.held}
+	if err := v.writeMap(o); err != nil {
+		return err
+	}
+	o.dirty, o.saved = 0, v.opt.Now()
+	return nil
+}
+
+// syncPartial syncs the file of a partial object, at least as long as what it
+// holds: a hole at its end was never written.
+func (v *Vault) syncPartial(o *object) error {
+	st, err := o.file.Stat()
+	if err == nil && st.Size() < o.held.end() {
+		err = o.file.Truncate(o.held.end())
+	}
+	if err != nil {
+		return err
+	}
+	return v.disk.sync(o.file)
+}
+
+func (v *Vault) writeMap(o *object) error {
+	s := savedObject{Of: o.of, Held: o.held}
 	if o.end != nil {
 		s.End = &savedEnd{o.end.Size, o.end.SHA256.String(), o.end.Holes}
 	}
@@ -85,20 +116,96 @@ func (v *Vault) saveMap(o *object) error {
 	if err != nil {
 		return err
 	}
-	o.dirty, o.saved = 0, v.opt.Now()
-	v.partial[o.key] = true
-	return v.disk.replace(v.incoming(o.key)+mapSuffix, data, 0o600)
+	v.partial[o.key] = o.of
+	if err := v.disk.replace(v.incoming(o.key)+mapSuffix, data, 0o600); err != nil {
+		return err
+	}
+	o.safe = slices.Clone(o.held)
+	return nil
+}
+
+// nearby is how far around bytes that failed to sync the neighbours are in doubt
+// too, in bytes: a disk may have torn the block that they share.
+const nearby = 64 << 10
+
+// revert takes a partial object back to what was synced before. The bytes that
+// failed are written anew when they come again; that their pages are in memory,
+// and look clean, says nothing.
+func (v *Vault) revert(o *object) {
+	safe := slices.Clone(o.safe)
+	for _, h := range o.held {
+		for _, gap := range o.safe.lacking(h[0], h[1]) {
+			safe.remove(gap[0]-nearby, gap[1]+nearby)
+		}
+	}
+	o.held, o.hash, o.frontier, o.dirty = safe, sha256.New(), 0, 0
+	if len(safe) == 0 || v.writeMap(o) != nil {
+		v.drop(o)
+	}
 }
 
 // drop throws a partial object away.
 func (v *Vault) drop(o *object) {
 	delete(v.open, o.key)
-	delete(v.partial, o.key)
 	if o.file != nil {
 		o.file.Close()
 	}
-	os.Remove(v.incoming(o.key) + mapSuffix)
-	os.Remove(v.incoming(o.key))
+	v.dropPartial(o.key)
+}
+
+// dropPartial removes the files of a partial object that is not open.
+func (v *Vault) dropPartial(k key) {
+	if err := v.removeMap(k); err != nil {
+		v.troubled(err)
+	}
+	os.Remove(v.incoming(k))
+	delete(v.partial, k)
+}
+
+// removeMap removes a map, and makes sure of it: if it came back after a power
+// cut, it would speak of bytes that are written by then and not synced.
+func (v *Vault) removeMap(k key) error {
+	err := os.Remove(v.incoming(k) + mapSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing a map: %w", err)
+	}
+	return v.disk.syncPath(filepath.Dir(v.incoming(k)))
+}
+
+// dropLeftOvers removes the partial objects of a sender that came for a snapshot
+// that is whole without them, as when a file changed while it was read.
+func (v *Vault) dropLeftOvers(sender string) {
+	gone := map[key]bool{}
+	for k, of := range v.partial {
+		gone[k] = v.isLeftOver(k, of)
+	}
+	for k, o := range v.open {
+		gone[k] = v.isLeftOver(k, o.of)
+	}
+	for k, left := range gone {
+		switch o := v.open[k]; {
+		case !left || k.sender != sender:
+		case o != nil:
+			v.drop(o)
+		default:
+			v.dropPartial(k)
+		}
+	}
+}
+
+func (v *Vault) isLeftOver(k key, came string) bool {
+	for _, p := range v.pending {
+		if p.Sender != k.sender {
+			continue
+		}
+		if _, listed := p.missing[k.id]; !p.manifest || listed || of(p.snap) == came {
+			return false
+		}
+	}
+	return came != ""
 }
 
 func decodeHash(s string, h *Hash) bool {
@@ -107,21 +214,50 @@ func decodeHash(s string, h *Hash) bool {
 }
 
 // findPartial notes which partial objects an earlier process left. Without a map
-// nothing in a file can be trusted, so such files go.
+// nothing in a file can be trusted, so such files go; and so does what an
+// interrupted write left, and a map whose file is gone.
 func (v *Vault) findPartial() error {
 	files, err := filepath.Glob(filepath.Join(globQuote(v.own("incoming")), "*", "*"))
 	for _, path := range files {
-		name, isMap := strings.CutSuffix(filepath.Base(path), mapSuffix)
+		base, isMap := strings.CutSuffix(path, mapSuffix)
 		k := key{sender: filepath.Base(filepath.Dir(path))}
-		id, err := hex.DecodeString(name)
+		id, err := hex.DecodeString(filepath.Base(base))
 		if err != nil || copy(k.id[:], id) != len(k.id) {
+			if strings.HasSuffix(path, newSuffix) {
+				os.Remove(path)
+			}
 			continue // not ours
 		}
-		if isMap {
-			v.partial[k] = true
-		} else if !exists(path + mapSuffix) {
-			os.Remove(path)
+		if !isMap {
+			if !exists(path + mapSuffix) {
+				os.Remove(path)
+			}
+			continue
+		}
+		var o object
+		if err := o.load(base); err != nil || len(o.held) == 0 {
+			v.dropPartial(k)
+			continue
+		}
+		v.partial[k] = o.of
+		if o.lacksNothing() {
+			v.ready = append(v.ready, k)
 		}
 	}
 	return err
+}
+
+// completeReady completes the partial objects that lacked nothing when the
+// process before this one ended.
+func (v *Vault) completeReady() {
+	for _, k := range v.ready {
+		o, err := v.openObject(k, v.partial[k])
+		if err == nil {
+			err = v.complete(o)
+		}
+		if err != nil {
+			v.troubled(err)
+		}
+	}
+	v.ready = nil
 }

@@ -46,6 +46,8 @@ type pending struct {
 	missing  map[ObjectID]content // what the manifest lists and the vault lacks
 	stale    bool                 // missing must be made anew
 	reported bool                 // nothing came since it was reported
+	failed   time.Time            // when publication failed last
+	backoff  time.Duration        // and how long the next try waits
 }
 
 func isObject(e *manifest.Entry) bool {
@@ -117,7 +119,7 @@ func (v *Vault) Touch(s Snapshot) error {
 		Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken,
 		Received: v.clock.read(), State: Partial,
 	}}
-	if err := v.disk.makeDir(v.layout.pending(s)); err != nil {
+	if err := v.makeDir(v.layout.pending(s)); err != nil {
 		return v.failed(err)
 	}
 	v.pending[s] = p
@@ -153,20 +155,13 @@ func (v *Vault) savePending(p *pending) error {
 
 // loadPending takes up the snapshots that an earlier process left.
 func (v *Vault) loadPending() error {
-	dirs, err := filepath.Glob(v.own("pending", "*", "*", "*"))
+	found, err := snapshotsBelow(v.own("pending"))
 	if err != nil {
 		return err
 	}
-	for _, dir := range dirs {
-		source := filepath.Dir(dir)
-		s, err := parseName(filepath.Base(filepath.Dir(source)), filepath.Base(source), filepath.Base(dir))
-		if err != nil {
-			continue // not ours
-		}
-		if _, err := os.Lstat(v.point(s)); err == nil {
-			os.RemoveAll(dir) // published just before a crash
-			continue
-		}
+	var placed []*pending
+	for _, s := range found {
+		dir := v.layout.pending(s)
 		p := &pending{snap: s}
 		data, err := os.ReadFile(filepath.Join(dir, infoFile))
 		if err != nil || json.Unmarshal(data, p) != nil {
@@ -177,6 +172,19 @@ func (v *Vault) loadPending() error {
 		_, merr := os.Lstat(filepath.Join(dir, manifestFile))
 		p.manifest = merr == nil && p.Ref != nil
 		p.stale = p.manifest
+		if exists(v.point(s)) {
+			placed = append(placed, p)
+		}
+	}
+	return v.takeUp(placed)
+}
+
+// takeUp ends what was under way when the process before this one ended.
+func (v *Vault) takeUp(placed []*pending) error {
+	for _, p := range placed {
+		if err := v.takeUpPlaced(p); err != nil {
+			v.troubled(err)
+		}
 	}
 	for _, p := range v.pending {
 		if err := v.refresh(p); err != nil {

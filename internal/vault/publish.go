@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,24 +21,51 @@ var errMismatch = errors.New("an object is not what the manifest lists")
 // publish makes a restore point of a snapshot that lacks nothing. See the package
 // comment for the order, which is what survives a power cut.
 func (v *Vault) publish(p *pending) error {
-	if err := v.syncFresh(); err != nil {
-		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
+	now := v.opt.Now()
+	if wait := now.Sub(p.failed); wait >= 0 && wait < p.backoff {
+		return nil
 	}
-	err := v.stage(p)
+	err := v.tryToPublish(p)
 	if errors.Is(err, errMismatch) {
 		p.stale = true
 		return nil
 	}
-	if err == nil {
-		err = v.moveToPlace(p.snap)
-	}
 	if err != nil {
-		clearDir(v.own("staging"))
+		p.failed, p.backoff = now, min(max(2*p.backoff, minBackoff), maxBackoff)
 		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
 	}
-	v.published(p)
 	return nil
 }
+
+func (v *Vault) tryToPublish(p *pending) error {
+	if exists(v.point(p.snap)) {
+		if !v.unsettled(p.snap) {
+			return v.takeUpPlaced(p)
+		}
+		if err := v.withdraw(p.snap); err != nil {
+			return err
+		}
+	}
+	if err := v.syncFresh(); err != nil {
+		return err
+	}
+	if err := v.stage(p); err != nil {
+		return errors.Join(err, clearDir(v.own("staging")))
+	}
+	if err := v.place(p.snap); err != nil {
+		return err
+	}
+	p.State, p.MissingFiles, p.MissingBytes = Whole, 0, 0
+	v.published(p, p.Ref.SHA256)
+	return nil
+}
+
+// After a publication that failed the next try waits, longer each time: a tree of
+// a million links is not built every second on a disk that is full.
+const (
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+)
 
 // stage builds the restore point below staging/ and syncs it.
 func (v *Vault) stage(p *pending) error {
@@ -59,13 +87,18 @@ func (v *Vault) stage(p *pending) error {
 		return err
 	}
 	err = t.build(filepath.Join(pendingDir, manifestFile))
+	if err == nil {
+		v.disk.point("built")
+		err = v.syncTree(p, dir, t)
+	}
 	if cerr := t.close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return err
-	}
-	v.disk.point("built")
+	return err
+}
+
+// syncTree brings a staged restore point to stable storage.
+func (v *Vault) syncTree(p *pending, dir string, t *tree) error {
 	// The time of the sums is the time of publication, for those who have the
 	// tree alone.
 	now := v.clock.read()
@@ -73,14 +106,13 @@ func (v *Vault) stage(p *pending) error {
 		return err
 	}
 	p.Received = now
-	return v.syncTree(dir, t)
-}
-
-func (v *Vault) syncTree(dir string, t *tree) error {
-	if len(t.dirs)+t.files > syncEach {
-		return v.disk.syncFileSystem(dir)
+	if len(t.dirs)+t.files > v.syncEach {
+		return v.syncFileSystem()
 	}
-	for _, name := range append(t.made, filepath.Join(dir, sumsFile)) {
+	if err := v.disk.sync(t.sumFile); err != nil {
+		return fmt.Errorf("syncing the sums: %w", err)
+	}
+	for _, name := range t.made {
 		if err := v.disk.syncPath(name); err != nil {
 			return err
 		}
@@ -93,46 +125,42 @@ func (v *Vault) syncTree(dir string, t *tree) error {
 	return v.disk.syncPath(dir)
 }
 
-// moveToPlace is the moment of publication.
-func (v *Vault) moveToPlace(s Snapshot) error {
-	to := v.point(s)
-	if err := v.disk.makeDir(filepath.Dir(to)); err != nil {
-		return err
-	}
-	v.disk.point("staged")
-	if err := v.disk.rename(v.staging(s), to); err != nil {
-		return err
-	}
-	v.disk.point("renamed")
-	for _, dir := range []string{filepath.Dir(to), v.own("staging")} {
-		if err := v.disk.syncPath(dir); err != nil {
-			return err
-		}
-	}
-	v.disk.point("published")
-	// Only now, as a directory that may not be written cannot be renamed.
-	return os.Chmod(to, 0o555)
-}
-
 // published records and tells what has become whole. Trouble from here on costs
-// tidiness, not the restore point.
-func (v *Vault) published(p *pending) {
-	p.State, p.MissingFiles, p.MissingBytes = Whole, 0, 0
-	v.note(event.SnapshotWhole, p.snap, p.Ref.SHA256.String())
-	v.checkChain(p)
+// tidiness, not the restore point. What a crash leaves undone is done at the next
+// start, as long as the pending directory is there: it goes last.
+func (v *Vault) published(p *pending, sum Hash) {
+	told := v.events.told(event.SnapshotWhole, p.snap.Ref())
+	if !told {
+		v.note(event.SnapshotWhole, p.snap, sum.String())
+		v.disk.point("noted")
+	}
+	if p.Ref != nil {
+		v.checkChain(p)
+		v.forget(key{p.Sender, p.Ref.Object})
+	}
 	delete(v.pending, p.snap)
 	v.whole[p.snap] = true
 	os.RemoveAll(v.layout.pending(p.snap))
-	k := key{p.Sender, p.Ref.Object}
-	os.Remove(v.layout.object(k))
-	if err := v.catalog.remove(k); err != nil {
-		v.troubled(err)
+	v.disk.point("cleared")
+	v.dropLeftOvers(p.Sender)
+	if told {
+		return
 	}
 	v.log.Info().Str(event.Field, event.SnapshotWhole).Str("snapshot", p.snap.Ref()).Int64("files", p.Files).
 		Int64("bytes", p.Bytes).Int64("problems", p.Problems).Msg("a restore point is whole and published")
 	if v.opt.OnPublish != nil {
 		v.opt.OnPublish(p.Info)
 	}
+}
+
+// forget removes an object that no restore point links, from the catalog first:
+// what the catalog has must be there.
+func (v *Vault) forget(k key) {
+	if err := v.catalog.remove(k); err != nil {
+		v.troubled(err)
+		return
+	}
+	os.Remove(v.layout.object(k))
 }
 
 // publishReady publishes every snapshot that lacks nothing.

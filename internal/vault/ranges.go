@@ -28,6 +28,26 @@ func (r *ranges) add(from, end int64) bool {
 	return true
 }
 
+// remove takes from..end out of the set. A set that this would make longer than
+// maxRanges loses what is behind too.
+func (r *ranges) remove(from, end int64) {
+	s := *r
+	i := sort.Search(len(s), func(i int) bool { return s[i][1] > from })
+	j := sort.Search(len(s), func(i int) bool { return s[i][0] >= end })
+	if i >= j || from >= end {
+		return
+	}
+	var rest ranges
+	if s[i][0] < from {
+		rest = append(rest, [2]int64{s[i][0], from})
+	}
+	if s[j-1][1] > end {
+		rest = append(rest, [2]int64{end, s[j-1][1]})
+	}
+	s = slices.Replace(slices.Clone(s), i, j, rest...)
+	*r = s[:min(len(s), maxRanges)]
+}
+
 // lacking returns the parts of from..end that are not in the set.
 func (r ranges) lacking(from, end int64) ranges {
 	var out ranges

@@ -23,6 +23,12 @@ func (v *Vault) Settle(quiet bool) error {
 	}
 	now := v.opt.Now()
 	for _, o := range v.open {
+		if o.lacksNothing() {
+			if err := v.complete(o); err != nil {
+				v.troubled(err)
+			}
+			continue
+		}
 		if o.dirty > 0 && (quiet || now.Sub(o.saved) >= mapEvery) {
 			if err := v.saveMap(o); err != nil {
 				v.troubled(err)
@@ -31,6 +37,9 @@ func (v *Vault) Settle(quiet bool) error {
 	}
 	if err := v.publishReady(); err != nil {
 		return err
+	}
+	if err := v.events.flush(); err != nil {
+		v.troubled(err)
 	}
 	v.clock.read()
 	v.work(quiet)

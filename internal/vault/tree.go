@@ -2,7 +2,9 @@ package vault
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -119,10 +121,16 @@ func (t *tree) place(e *manifest.Entry) error {
 func (t *tree) link(dir int, e *manifest.Entry) error {
 	k := key{t.pending.Sender, ObjectID(e.Object)}
 	want := content{e.Size, Hash(e.SHA256)}
-	if have, ok := t.vault.known(k); !ok || have != want {
+	have, ok := t.vault.known(k)
+	if _, fresh := t.vault.fresh[k]; !ok || have != want || fresh {
 		return errMismatch
 	}
 	copied, err := t.vault.linkAt(t.vault.layout.object(k), dir, path.Base(e.Path))
+	if errors.Is(err, fs.ErrNotExist) {
+		// The catalog has it, the disk has lost it. It counts as missing again.
+		t.vault.forget(k)
+		return errMismatch
+	}
 	if copied {
 		t.note(e.Path)
 	}
@@ -141,7 +149,7 @@ func (t *tree) empty(dir int, name, full string) error {
 // note remembers a new file, while there are so few that they are synced one by
 // one.
 func (t *tree) note(full string) {
-	if t.files++; len(t.made) <= syncEach {
+	if t.files++; len(t.made) <= t.vault.syncEach {
 		t.made = append(t.made, filepath.Join(t.base, full))
 	}
 }
@@ -189,7 +197,7 @@ func (t *tree) push(top openDir, name string) error {
 	}
 	p := path.Join(top.path, name)
 	t.stack = append(t.stack, openDir{p, os.NewFile(uintptr(fd), name)})
-	if len(t.dirs) <= syncEach {
+	if len(t.dirs) <= t.vault.syncEach {
 		t.dirs = append(t.dirs, filepath.Join(t.base, p))
 	}
 	return nil

@@ -25,6 +25,7 @@ var (
 	ErrConflict = errors.New("it contradicts what the vault already has")
 	ErrLimit    = errors.New("a limit of the vault is exceeded")
 	ErrDamaged  = errors.New("it is damaged")
+	ErrGone     = errors.New("the vault is not there any more: mount its disk again and start weir-recv anew")
 )
 
 // Options say how a vault is written.
@@ -44,23 +45,27 @@ type Vault struct {
 	disk    disk
 	log     zerolog.Logger
 	lock    *os.File
+	root    *os.File // what syncfs(2) is called on: kept open, so that no error is missed
 	catalog *catalog
 	events  *eventLog
 	clock   *clock
 
-	open    map[key]*object // partial objects that are in use
-	partial map[key]bool    // partial objects that have a map on disk
-	fresh   map[key]content // complete, not synced yet
-	small   *object         // the latest short object, still in memory
-	used    uint64          // counts uses of partial objects
+	open    map[key]*object  // partial objects that are in use
+	partial map[key]string   // partial objects that have a map on disk, and the snapshot they came for
+	fresh   map[key]content  // complete, not synced yet
+	held    map[key]*os.File // a few of them, kept open until they are synced
+	ready   []key            // partial objects found at the start that lack nothing
+	small   *object          // the latest short object, still in memory
+	used    uint64           // counts uses of partial objects
 	pending map[Snapshot]*pending
 	whole   map[Snapshot]bool // published ones that came up lately
 	made    map[string]bool   // directories that are there
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
 
-	space     spaceWatch
-	full      bool // data was refused for want of space
-	diskNoted time.Time
+	space    spaceWatch
+	syncEach int                  // up to how many files and directories are synced one by one
+	full     bool                 // data was refused for want of space
+	noted    map[string]time.Time // when trouble of each kind was logged last
 }
 
 // Create makes an empty vault in dir, or leaves the one that is there.
@@ -91,8 +96,8 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	}
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
-		open: map[key]*object{}, partial: map[key]bool{}, fresh: map[key]content{}, pending: map[Snapshot]*pending{},
-		whole: map[Snapshot]bool{}, made: map[string]bool{},
+		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
+		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, noted: map[string]time.Time{},
 	}
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
 	if err := v.acquire(); err != nil {
@@ -107,6 +112,11 @@ func (v *Vault) acquire() (err error) {
 	if err := v.takeLock(); err != nil {
 		return err
 	}
+	if v.root, err = os.Open(v.own()); err != nil {
+		return fmt.Errorf("opening the vault: %w", err)
+	}
+	v.syncEach = syncEachOn(v.root)
+	bootID()
 	if v.clock, err = openClock(v.own("clock"), v.opt.Now, &v.disk); err != nil {
 		return err
 	}
@@ -185,6 +195,7 @@ func (v *Vault) recover() error {
 	if err := v.loadPending(); err != nil {
 		return fmt.Errorf("taking up the pending snapshots: %w", err)
 	}
+	v.completeReady()
 	return v.publishReady()
 }
 
@@ -269,52 +280,12 @@ func (v *Vault) release() error {
 	if v.events != nil {
 		err = errors.Join(err, v.events.close())
 	}
-	if v.lock != nil {
-		err = errors.Join(err, v.lock.Close())
+	for _, f := range []*os.File{v.root, v.lock} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	return err
-}
-
-// note writes an event and logs it. Trouble with the event log must not stop
-// the vault from storing.
-func (v *Vault) note(name string, s Snapshot, detail string) {
-	if err := v.record(name, s, detail); err != nil {
-		v.troubled(err)
-	}
-}
-
-// record writes an event.
-func (v *Vault) record(name string, s Snapshot, detail string) error {
-	e := Event{Time: v.clock.read(), Event: name, Detail: detail}
-	if s.Sender != "" {
-		e.Snapshot = s.Ref()
-	}
-	return v.events.add(e)
-}
-
-// diskEvery bounds how often trouble with the disk is logged.
-const diskEvery = time.Minute
-
-// troubled logs an error of the disk, once a minute.
-func (v *Vault) troubled(err error) {
-	if now := v.opt.Now(); now.Sub(v.diskNoted) >= diskEvery || now.Before(v.diskNoted) {
-		v.diskNoted = now
-		name := event.DiskError
-		if isFull(err) || errors.Is(err, ErrSpace) {
-			name = event.DiskFull
-		}
-		v.log.Error().Str(event.Field, name).Err(err).Msg("the vault's disk makes trouble; what cannot be stored counts as missing")
-	}
-}
-
-// roomAgain tells once that data is stored again.
-func (v *Vault) roomAgain() {
-	if !v.full {
-		return
-	}
-	v.full, v.diskNoted = false, time.Time{}
-	v.log.Info().Str(event.Field, event.DiskRoom).Msg("there is space again; push the sources again that are not whole")
-	v.note(event.DiskRoom, Snapshot{}, "")
 }
 
 // dirFor makes a directory of the vault's own once.
@@ -322,9 +293,18 @@ func (v *Vault) dirFor(path string) error {
 	if v.made[path] {
 		return nil
 	}
-	if err := v.disk.makeDir(path); err != nil {
+	if err := v.makeDir(path); err != nil {
 		return err
 	}
 	v.made[path] = true
 	return nil
+}
+
+// makeDir makes a directory in a vault that is there. Where the disk was taken
+// away and its mount point is left, nothing is built on the disk below.
+func (v *Vault) makeDir(path string) error {
+	if !exists(v.own("lock")) {
+		return fmt.Errorf("%s: %w", v.dir, ErrGone)
+	}
+	return v.disk.makeDir(path)
 }
