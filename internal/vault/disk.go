@@ -88,9 +88,6 @@ func (d *disk) makeDir(path string) error {
 	return d.syncPath(parent)
 }
 
-// newSuffix is of files that are written and not renamed yet.
-const newSuffix = ".new"
-
 // replace writes a small file so that after a crash either the old or the new
 // content is there.
 func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
