@@ -169,8 +169,13 @@
 //	clock    8 bytes, the sender's time
 //	sources  2 bytes, how many follow, at most 256; then for each:
 //	         name   1 byte of length, then the name
-//	         number 8 bytes, taken 8 bytes, hash 32 bytes: of the latest
-//	         snapshot of that source that was sent, and of its manifest
+//	         number 8 bytes, taken 8 bytes, hash 32 bytes: of a snapshot of
+//	         that source that was sent, and of its manifest
+//
+// A source may stand in a heartbeat several times, with a snapshot each. A sender
+// tells, from heartbeat to heartbeat in turn, all snapshots that it can still
+// send again, so that one of which no frame came is missed however long the
+// outage was.
 //
 // The sizes and offsets of objects are below 2^62.
 package protocol

@@ -6,7 +6,8 @@ type Heartbeat struct {
 	Sources []SourceState
 }
 
-// SourceState is the latest snapshot of a source that was sent.
+// SourceState is a snapshot of a source that was sent; a source may have several
+// in one heartbeat.
 type SourceState struct {
 	Source   string
 	Number   uint64

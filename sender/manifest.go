@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"weir/internal/event"
 	"weir/internal/manifest"
 	"weir/protocol"
 )
@@ -92,9 +93,26 @@ func (s *snapshot) closing(ctx context.Context) error {
 	if err := s.forget(); err != nil {
 		return err
 	}
+	s.remember(record)
 	return s.cfg.State.setLatest(s.job.Source, latest{
 		Number: s.result.Number, Taken: s.result.Taken.UnixNano(), Manifest: record.SHA256,
 	})
+}
+
+// remember keeps what it takes to send the snapshot again. Trouble with that is
+// no reason to call a snapshot failed that was sent.
+func (s *snapshot) remember(m *protocol.Manifest) {
+	r := &s.result
+	sent := &Sent{
+		Source: r.Source, Number: r.Number, Taken: r.Taken, Paths: s.job.Paths, Object: m.Object, Stored: int64(m.ObjectSize), Size: int64(m.Size),
+		SHA256: m.SHA256, Previous: m.Previous, Signature: m.Signature[:], Files: r.Files, Bytes: r.Bytes, New: r.SentFiles, NewBytes: r.SentBytes,
+		Passes: []time.Time{s.cfg.Clock.Now().UTC()},
+	}
+	err := s.history.keep(sent, io.NewSectionReader(s.manifest.file, 0, sent.Stored))
+	if err != nil {
+		s.cfg.Log.Error().Str(event.Field, event.Failed).Str("snapshot", r.Name()).Err(err).
+			Msg("the snapshot was sent, but it cannot be sent again")
+	}
 }
 
 // tailGap is the time between the tail and its repetition: more than any outage

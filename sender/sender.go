@@ -14,6 +14,7 @@ import (
 	"crypto/hpke"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,6 +36,7 @@ type Config struct {
 	Link      Link
 	State     *State
 	Scratch   string // directory for the manifest while it is written
+	Repeat    Repeat // what is kept of what was sent, and how often it is sent
 	Tool      string // name and version for the manifest
 	Log       zerolog.Logger
 }
@@ -52,9 +54,10 @@ var ErrStopped = errors.New("the link is not served any more")
 
 // Sender sends snapshots over one link.
 type Sender struct {
-	cfg   Config
-	t     *transmitter
-	turns turns // one piece of work at a time
+	cfg     Config
+	t       *transmitter
+	turns   turns // one piece of work at a time
+	history history
 }
 
 // New returns a Sender. Nothing is sent before Run.
@@ -69,6 +72,8 @@ func New(cfg Config) (*Sender, error) {
 		return nil, errors.New("the rate is zero; set rate to what the link carries, as in 900Mbit")
 	}
 	s := &Sender{cfg: cfg}
+	s.cfg.Repeat.complete(cfg.Scratch)
+	s.history = history{dir: filepath.Join(s.cfg.Repeat.Dir, "manifests"), state: cfg.State, most: s.cfg.Repeat.History, bytes: s.cfg.Repeat.HistoryBytes}
 	s.t = newTransmitter(&s.cfg, cfg.Geometry)
 	return s, nil
 }

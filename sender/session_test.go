@@ -1,8 +1,10 @@
 package sender
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,7 +73,7 @@ func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Heartbeat = 10 * time.Second })
 		resA, a := r.push(Job{Source: "a", Stream: io.LimitReader(endless{}, 5000), As: "x"})
-		r.push(Job{Source: "b", Stream: io.LimitReader(endless{}, 0), As: "x"})
+		resOld, old := r.push(Job{Source: "b", Stream: io.LimitReader(endless{}, 0), As: "x"})
 		resB, b := r.push(Job{Source: "b", Stream: io.LimitReader(endless{}, 5000), As: "x"})
 		r.reset()
 		time.Sleep(60 * time.Second)
@@ -82,16 +84,15 @@ func TestHeartbeats(t *testing.T) {
 		}
 		want := []protocol.SourceState{
 			{Source: "a", Number: resA.Number, Taken: resA.Taken.UnixNano(), Manifest: a.record.SHA256},
+			{Source: "b", Number: resOld.Number, Taken: resOld.Taken.UnixNano(), Manifest: old.record.SHA256},
 			{Source: "b", Number: resB.Number, Taken: resB.Taken.UnixNano(), Manifest: b.record.SHA256},
 		}
 		for _, h := range r.beats {
-			if len(h.Sources) != 2 {
-				t.Fatalf("%+v", h)
-			}
-			for _, s := range h.Sources {
-				if s != want[0] && s != want[1] {
-					t.Errorf("%+v", s)
-				}
+			got := slices.SortedFunc(slices.Values(h.Sources), func(a, b protocol.SourceState) int {
+				return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Number, b.Number))
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("%+v", h)
 			}
 		}
 		if at := r.blocks[0].at.UnixNano(); r.beats[0].Clock > at || at-r.beats[0].Clock > int64(time.Second) {
@@ -100,8 +101,9 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// More sources than fit into a heartbeat are told of in turn.
-func TestHeartbeatOfManySources(t *testing.T) {
+// More snapshots than fit into a heartbeat are told of in turn, those of one
+// source too.
+func TestHeartbeatOfManySnapshots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tiny := protocol.Geometry{K: 4, M: 2, Depth: 3, Symbol: protocol.SymbolMTU1500} // 16.5 KiB
 		r := newRig(t, func(c *Config) {
@@ -111,22 +113,28 @@ func TestHeartbeatOfManySources(t *testing.T) {
 				if _, err := c.State.nextNumber(name); err != nil {
 					t.Fatal(err)
 				}
-				if err := c.State.setLatest(name, latest{Number: 1, Taken: 1}); err != nil {
-					t.Fatal(err)
+				for n := range uint64(1 + i%3) {
+					if err := c.State.saveSent(&Sent{Source: name, Number: n + 1, Taken: time.Unix(1, 0)}); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		})
-		time.Sleep(10 * time.Second)
+		time.Sleep(20 * time.Second)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		told := map[string]int{}
+		told := map[beatPlace]int{}
 		for _, h := range r.beats {
 			for _, s := range h.Sources {
-				told[s.Source]++
+				told[beatPlace{s.Source, s.Number}]++
 			}
 		}
-		if len(told) != 400 {
-			t.Errorf("%d heartbeats told of %d sources", len(r.beats), len(told))
+		least, most := 1000, 0
+		for _, n := range told {
+			least, most = min(least, n), max(most, n)
+		}
+		if len(told) != 799 || most > least+1 {
+			t.Errorf("%d heartbeats told of %d snapshots, %d to %d times", len(r.beats), len(told), least, most)
 		}
 	})
 }

@@ -141,52 +141,6 @@ func (s *State) setLatest(source string, l latest) error {
 	return nil
 }
 
-// heartbeat returns the latest snapshots of the sources that follow the one
-// called after, round and round, as many as a heartbeat of room bytes holds.
-func (s *State) heartbeat(after string, room int) (states []protocol.SourceState, err error) {
-	beat := &protocol.Heartbeat{}
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		sources := tx.Bucket(bucketSources)
-		add := func(name []byte) error {
-			data := sources.Bucket(name).Get(keyLatest)
-			if data == nil || len(beat.Sources) == protocol.MaxHeartbeatSources {
-				return nil
-			}
-			var l latest
-			if err := json.Unmarshal(data, &l); err != nil {
-				return err
-			}
-			state := protocol.SourceState{Source: string(name), Number: l.Number, Taken: l.Taken, Manifest: l.Manifest}
-			if beat.Sources = append(beat.Sources, state); protocol.HeartbeatSize(beat) > room {
-				beat.Sources = beat.Sources[:len(beat.Sources)-1]
-			}
-			return nil
-		}
-		return roundFrom(sources, after, add)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the latest snapshots: %w", err)
-	}
-	return beat.Sources, nil
-}
-
-// roundFrom calls do for all buckets in b, first those whose names are above
-// after, then the others.
-func roundFrom(b *bbolt.Bucket, after string, do func(name []byte) error) error {
-	for _, above := range []bool{true, false} {
-		err := b.ForEachBucket(func(name []byte) error {
-			if (string(name) > after) != above {
-				return nil
-			}
-			return do(name)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // version is one version of a file and the object that it became. Two stats
 // that agree in size, both times, inode and device are of one version.
 type version struct {

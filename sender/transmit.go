@@ -59,7 +59,7 @@ type transmitter struct {
 
 	lastFrame time.Time
 	lastBeat  time.Time
-	beatAt    string        // the source that the last heartbeat ended with
+	beatAt    beatPlace     // where the last heartbeat ended
 	wire      atomic.Uint64 // bytes on the wire
 }
 
@@ -175,7 +175,8 @@ func (t *transmitter) heartbeat() error {
 		return nil
 	}
 	if len(sources) > 0 {
-		t.beatAt = sources[len(sources)-1].Source
+		last := sources[len(sources)-1]
+		t.beatAt = beatPlace{last.Source, last.Number}
 	}
 	records := protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources})
 	b := &outBlock{used: len(records), geo: Fit(t.full, len(records))}
