@@ -130,8 +130,8 @@ var hostileFrames = []hostile{
 		g.start()
 		return f[0]
 	}},
-	{"announce cut", DropMalformed, func(g *rig) []byte { return announceOf(g, 1)[:1200] }},
-	{"announce too long", DropMalformed, func(g *rig) []byte { return append(announceOf(g, 1), make([]byte, 200)...) }},
+	{"announce cut", DropMalformed, func(g *rig) []byte { return announceOf(g, 5)[:1200] }},
+	{"announce too long", DropMalformed, func(g *rig) []byte { return append(announceOf(g, 5), make([]byte, 200)...) }},
 	{"announce of a session that is open, changed", DropImpostor, func(g *rig) []byte { return announceOf(g, 700) }},
 	{"announce forged", DropSignature, func(g *rig) []byte { return announceOf(g, 5, 700) }},
 	{"announce of a stranger", DropStranger, func(g *rig) []byte {
