@@ -27,7 +27,7 @@ func TestClearRefusals(t *testing.T) {
 	}{
 		{"port in use", []string{"weir-recv", "init", "--vault", g.path("v2"), "--listen", g.listen, "--config", g.path("r2.toml")}, 0, ""},
 		{"port in use", []string{"weir-recv", "run", "--config", g.path("r2.toml")}, 1, "end the program that holds it"},
-		{"vault in use", []string{"weir-recv", "run", "--config", g.path("receiver.toml")}, 1, "another weir-recv"},
+		{"vault in use", []string{"weir-recv", "run", "--config", g.path("receiver.toml")}, 1, "another process holds the vault"},
 		{"rate zero", []string{"weir-send", "init", "--name", "x", "--to", g.listen, "--receiver", "@" + g.path("receiver.pub"), "--rate", "0Mbit", "--config", g.path("x.toml")}, 2, "rate"},
 		{"k + m > 256", []string{"weir-send", "push", "--source", "x", g.dir, "--config", g.path("expert.toml")}, 2, "256"},
 		{"symbol and MTU", []string{"weir-send", "push", "--source", "x", g.dir, "--config", g.path("symbol.toml")}, 2, "write 1408 or less"},
