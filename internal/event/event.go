@@ -58,3 +58,18 @@ const (
 	DrillPassed     = "drill-passed"
 	DrillFailed     = "drill-failed"
 )
+
+// Names of what the receiver says about what its operator expects, and of what
+// it says each day.
+const (
+	SourceOverdue  = "source-overdue"
+	SourceSize     = "source-size"
+	SourceNotWhole = "source-not-whole"
+	LinkSilent     = "link-silent"
+	ClockBehind    = "clock-behind"
+	DiskForecast   = "disk-forecast"
+	LinkMargin     = "link-margin"
+	AlarmEnded     = "alarm-ended"
+	Attestation    = "attestation"
+	StatusFailed   = "status-failed"
+)

@@ -40,7 +40,7 @@ var Table = []Entry{
 	{BlockLost, "warn", "a block lost more than its parity could restore; the ranges in it are missing"},
 	{RecordRefused, "warn", "a block held a record that breaks the specification; the rest of the block was kept out"},
 	{MemoryFull, "error", "new blocks were refused because the disk is slower than the link and the memory is used up"},
-	{ClockSkew, "warn", "the sender's clock differs from the receiver's by the time given"},
+	{ClockSkew, "error", "the sender's clock differs from the receiver's by the time given; repeated daily"},
 
 	{SnapshotWhole, "info", "a restore point is published: every file is there with its SHA-256, on stable storage"},
 	{SnapshotPartial, "warn", "the link is quiet and a snapshot is not whole; fields give missing files and bytes"},
@@ -54,6 +54,17 @@ var Table = []Entry{
 	{VaultRecovered, "info", "work of an earlier run was found at start and taken up"},
 	{DrillPassed, "info", "a restore drill brought back what the manifest lists; fields give files, bytes and rate"},
 	{DrillFailed, "error", "a restore drill could not bring back all that the manifest lists"},
+
+	{SourceOverdue, "error", "the newest whole restore point of a source is older than expect_every allows; repeated daily"},
+	{SourceSize, "error", "the newest restore point of a source is smaller or larger than expected; repeated daily"},
+	{SourceNotWhole, "error", "snapshots of a source are not whole for longer than not_whole_after; repeated daily"},
+	{LinkSilent, "error", "nothing authentic has come from a trusted sender for longer than silent_after; repeated daily"},
+	{ClockBehind, "error", "this host's clock is behind the vault's, which never runs back; repeated daily"},
+	{DiskForecast, "error", "at the present pace the disk is full within full_within; repeated daily"},
+	{LinkMargin, "warn", "the link lost more than parity bridges, or nearly so; the line says what to change; repeated daily"},
+	{AlarmEnded, "info", "something is as expected again; the field alarm names the event"},
+	{Attestation, "info", "once a day, also when nothing came: what each source can be restored to; a signed file says the same"},
+	{StatusFailed, "error", "a status file, or what stands behind it, could not be written"},
 }
 
 // Markdown returns Table as a Markdown table, the form in which the README
