@@ -44,7 +44,7 @@ func initialise(cmd *cobra.Command, path string, c config.Receiver) (err error) 
 		return fmt.Errorf("finding the vault: %w", err)
 	}
 	defaults := config.NewReceiver(path)
-	c.File, c.Keys, c.State = path, defaults.Keys, defaults.State
+	c.File, c.Keys, c.State, c.AttestationKey = path, defaults.Keys, defaults.State, defaults.AttestationKey
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf(confThere, path)
 	}

@@ -51,6 +51,14 @@ type Receiver struct {
 	PruneEvery  Duration // 0 for never by itself
 	ScrubEvery  Duration // 0 for never by itself
 	ScrubRate   Size     // bytes a second, 0 for as fast as it goes
+
+	Status        string   // directory of the status files
+	StatusEvery   Duration // between two writings of them
+	SilentAfter   Duration // without a sign of a sender; 0 for never
+	NotWholeAfter Duration // where no rule says it
+	FullWithin    Duration // from where on a disk that fills is told of; 0 for never
+	// AttestationKey is the path of the key that signs the daily attestation.
+	AttestationKey string
 }
 
 // TrustedSender is one [[sender]]: a name and the public key it signs with.
@@ -69,6 +77,8 @@ func NewReceiver(path string) Receiver {
 		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, Buffer: DefaultBuffer,
 		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
 		PruneEvery: DefaultPruneEvery, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
+		StatusEvery: DefaultStatusEvery, SilentAfter: DefaultSilentAfter, NotWholeAfter: DefaultNotWholeAfter,
+		FullWithin: DefaultFullWithin, AttestationKey: stem + ".attestation.key",
 	}
 }
 
@@ -96,6 +106,7 @@ func ParseReceiver(path string, data []byte) (Receiver, error) {
 	}
 	c.read(top)
 	c.Vault, c.State = doc.resolve(c.Vault), doc.resolve(c.State)
+	c.resolveStatus(doc)
 	for i, key := range c.Keys {
 		c.Keys[i] = doc.resolve(key)
 	}
@@ -117,6 +128,7 @@ func (c *Receiver) read(t *table) {
 		c.Senders = append(c.Senders, readTrusted(element))
 	}
 	c.readKeeping(t)
+	c.readStatus(t)
 	t.end()
 	t.need("vault", "listen")
 	c.checkValues(t)

@@ -21,6 +21,10 @@ type Rule struct {
 	MinAge *Duration
 	Lock   *Duration
 	Quota  *Size
+
+	ExpectEvery      *Duration // between whole restore points
+	SizeMin, SizeMax *Size     // of the newest
+	NotWholeAfter    *Duration // that a snapshot may lack something
 }
 
 // Limits of a rule.
@@ -40,7 +44,13 @@ func readRule(t *table) Rule {
 	r.MinAge = optional[Duration](t, "min_age")
 	r.Lock = optional[Duration](t, "lock")
 	r.Quota = optional[Size](t, "quota")
+	r.ExpectEvery = optional[Duration](t, "expect_every")
+	r.SizeMin, r.SizeMax = optional[Size](t, "size_min"), optional[Size](t, "size_max")
+	r.NotWholeAfter = optional[Duration](t, "not_whole_after")
 	t.end()
+	if r.SizeMin != nil && r.SizeMax != nil && *r.SizeMin > *r.SizeMax {
+		t.problem("size_min", "%v is more than size_max, which is %v", r.SizeMin, r.SizeMax)
+	}
 	for key, d := range map[string]*Duration{"min_age": r.MinAge, "lock": r.Lock} {
 		if d != nil && *d > MaxLock {
 			t.problem(key, "%v is too long, write at most %q", *d, "36500d")
@@ -119,6 +129,10 @@ func (c *Receiver) RuleFor(sender, source string) Rule {
 		first(&out.MinAge, r.MinAge)
 		first(&out.Lock, r.Lock)
 		first(&out.Quota, r.Quota)
+		first(&out.ExpectEvery, r.ExpectEvery)
+		first(&out.SizeMin, r.SizeMin)
+		first(&out.SizeMax, r.SizeMax)
+		first(&out.NotWholeAfter, r.NotWholeAfter)
 	}
 	return out
 }

@@ -121,6 +121,10 @@ narrow ones first.
   lock      no command removes a restore point before this time has passed since it was published. It can
             be made longer, never shorter: weir-recv refuses to start with less than it has promised.
   quota     bytes of content that a source may fill; beyond that its new data is not stored
+  expect_every        a whole restore point is expected this often; when none comes, also a tenth of the
+                      time later, an error is logged, daily
+  size_min, size_max  the newest restore point is expected to be within
+  not_whole_after     as above, for this source
 
 [[source]]
 sender = "prod"
@@ -131,6 +135,9 @@ keep_monthly = 12
 min_age = "24h"
 lock = "30d"
 quota = "2TB"
+expect_every = "24h"
+size_min = "100GB"
+size_max = "2TB"
 
 Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below:
   name   directory of the vault in which its restore points lie
@@ -151,6 +158,12 @@ func (c *Receiver) settings() []setting {
 		{key: "prune_every", value: quote(c.PruneEvery.String()), comment: "How often restore points are removed that no rule below keeps. \"0s\": only `weir-vault prune` does it."},
 		{key: "scrub_every", value: quote(c.ScrubEvery.String()), comment: "How often all that is stored is read again and compared. \"0s\": only `weir-vault scrub` does it. Damage\nthat is not found in time may outlive the last good copy elsewhere."},
 		{key: "scrub_rate", value: quote(c.ScrubRate.String()), comment: "Bytes a second that a scrub may read. More ends sooner and takes more of the disk from what arrives."},
+		{key: "status", value: quote(c.Status), comment: "Directory for status.html, status.json and weir.prom, readable for all: let a web server or the textfile\ncollector of Prometheus look there. \"\": .weir/status in the vault, which only its owner can read."},
+		{key: "status_every", value: quote(c.StatusEvery.String()), comment: "How often the status files are written."},
+		{key: "silent_after", value: quote(c.SilentAfter.String()), comment: "Nothing from a trusted sender for this long is an error, logged daily; idle senders send heartbeats.\nShorter than two of their `heartbeat` makes false alarms. \"0s\": never."},
+		{key: "not_whole_after", value: quote(c.NotWholeAfter.String()), comment: "A snapshot that is not whole for this long is an error, logged daily. Longer leaves later passes the\ntime to fill the holes. \"0s\": never."},
+		{key: "full_within", value: quote(c.FullWithin.String()), comment: "A disk that will be full within this time, at the pace of the last days, is an error. \"0s\": never."},
+		{key: "attestation_key", value: quote(c.AttestationKey), comment: "File of the key that signs what can be restored each day, mode 0600. Made at the first start; print its\npublic part with `weir-recv key --attestation`. With another key, earlier files need the earlier one."},
 		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
 		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
 	}

@@ -1,6 +1,8 @@
-// Package keys makes, stores and prints the two kinds of keys of weir: the
-// receiver's, to which session keys are encapsulated (HPKE, ML-KEM-768 with
-// X25519), and the sender's, which signs announces and manifests (Ed25519).
+// Package keys makes, stores and prints the keys of weir: the receiver's, to
+// which session keys are encapsulated (HPKE, ML-KEM-768 with X25519), the
+// sender's, which signs announces and manifests (Ed25519), and the one with which
+// a receiver signs its daily attestation (Ed25519). The public part of that goes
+// to ssh-keygen, so it has the form of OpenSSH and none here.
 //
 // The text form of a key is a prefix that names its kind, then base64url
 // without padding of the key's bytes followed by the first four bytes of the
@@ -48,9 +50,11 @@ var (
 	senderPublic   = kind{"weir-send-1-", ed25519.PublicKeySize, "a sender's public key", false}
 	receiverSecret = kind{"weir-recv-secret-1-", 32, "a receiver's secret key", true}
 	senderSecret   = kind{"weir-send-secret-1-", ed25519.SeedSize, "a sender's secret key", true}
+
+	attestationSecret = kind{"weir-attest-secret-1-", ed25519.SeedSize, "a secret key for attestations", true}
 )
 
-var kinds = []kind{receiverPublic, senderPublic, receiverSecret, senderSecret}
+var kinds = []kind{receiverPublic, senderPublic, receiverSecret, senderSecret, attestationSecret}
 
 // The strict decoder refuses set padding bits, so a key has exactly one text.
 var encoding = base64.RawURLEncoding.Strict()

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/pem"
@@ -31,19 +32,26 @@ const MaxSignatureFile = 4 << 10
 
 // Sign signs the manifest file whose SHA-512 is digest.
 func Sign(key ed25519.PrivateKey, digest [64]byte) [64]byte {
-	return [64]byte(ed25519.Sign(key, signedData(digest)))
+	return [64]byte(ed25519.Sign(key, signedData(Namespace, digest)))
+}
+
+// SignFile returns the signature file, in the same form, of another kind of file
+// with this content. The namespace says of which kind.
+func SignFile(key ed25519.PrivateKey, namespace string, content []byte) []byte {
+	sig := ed25519.Sign(key, signedData(namespace, sha512.Sum512(content)))
+	return signatureFile(key.Public().(ed25519.PublicKey), namespace, [64]byte(sig))
 }
 
 // Verify says whether sig is the signature of the manifest file whose SHA-512
 // is digest. A key of the wrong length verifies nothing.
 func Verify(pub ed25519.PublicKey, digest, sig [64]byte) bool {
-	return len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, signedData(digest), sig[:])
+	return len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, signedData(Namespace, digest), sig[:])
 }
 
 // signedData is what the key really signs: the digest in its SSHSIG frame.
-func signedData(digest [64]byte) []byte {
+func signedData(namespace string, digest [64]byte) []byte {
 	b := []byte(sshMagic)
-	b = appendSSH(b, Namespace)
+	b = appendSSH(b, namespace)
 	b = appendSSH(b, "") // reserved
 	b = appendSSH(b, sshHash)
 	return appendSSH(b, string(digest[:]))
@@ -52,11 +60,13 @@ func signedData(digest [64]byte) []byte {
 // Armor returns the signature file of a manifest, which anybody can check with
 //
 //	ssh-keygen -Y verify -f allowed_signers -I SENDER -n weir-manifest -s manifest.sig < manifest.jsonl
-func Armor(pub ed25519.PublicKey, sig [64]byte) []byte {
+func Armor(pub ed25519.PublicKey, sig [64]byte) []byte { return signatureFile(pub, Namespace, sig) }
+
+func signatureFile(pub ed25519.PublicKey, namespace string, sig [64]byte) []byte {
 	b := []byte(sshMagic)
 	b = binary.BigEndian.AppendUint32(b, sshVersion)
 	b = appendSSH(b, string(publicBlob(pub)))
-	b = appendSSH(b, Namespace)
+	b = appendSSH(b, namespace)
 	b = appendSSH(b, "") // reserved
 	b = appendSSH(b, sshHash)
 	b = appendSSH(b, string(appendSSH(appendSSH(nil, sshKey), string(sig[:]))))
