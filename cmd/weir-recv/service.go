@@ -180,8 +180,9 @@ func (s *service) verdict() error {
 func (s *service) loop(ctx context.Context) error {
 	last := time.Now()
 	ticked := last
+	handle := intake(s.receiver.Datagram)
 	for ctx.Err() == nil {
-		n, err := s.socket.Receive(s.receiver.Datagram)
+		n, err := s.socket.Receive(handle)
 		if err != nil {
 			return fmt.Errorf("receiving: %w", err)
 		}

@@ -54,11 +54,10 @@ func New(k, m int) (*Code, error) {
 	if k < 1 || m < 1 || k > MaxShards || m > MaxShards || k+m > MaxShards {
 		return nil, fmt.Errorf("a code of %d+%d shards: %w", k, m, ErrArgument)
 	}
-	c := &Code{k: k, m: m, encoders: map[int]reedsolomon.Encoder{}, scratch: make(chan *rebuilder, scratchKept)}
-	if err := c.extractParity(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &Code{
+		k: k, m: m, parity: parityRows(k, m),
+		encoders: map[int]reedsolomon.Encoder{}, scratch: make(chan *rebuilder, scratchKept),
+	}, nil
 }
 
 // take returns scratch memory, which give takes back.
@@ -78,27 +77,6 @@ func (c *Code) give(r *rebuilder) {
 	}
 }
 
-// extractParity encodes the unit vectors: parity of the j-th is column j of the
-// parity rows.
-func (c *Code) extractParity() error {
-	enc, err := c.encoder(c.k)
-	if err != nil {
-		return err
-	}
-	shards := make([][]byte, c.k+c.m)
-	for i := range shards {
-		shards[i] = make([]byte, c.k)
-		if i < c.k {
-			shards[i][i] = 1
-		}
-	}
-	if err := enc.Encode(shards); err != nil {
-		return fmt.Errorf("extracting the parity rows: %w", err)
-	}
-	c.parity = shards[c.k:]
-	return nil
-}
-
 // encoder returns the encoder for shards of the given length in bytes.
 // Version 1.14 of the library takes its fastest code (GFNI) for k > 10 only on
 // the way that splits work, so it is told that it may split, but never finds a
@@ -112,7 +90,7 @@ func (c *Code) encoder(shard int) (reedsolomon.Encoder, error) {
 	if len(c.encoders) >= maxEncoders {
 		clear(c.encoders)
 	}
-	enc, err := reedsolomon.New(c.k, c.m, reedsolomon.WithInversionCache(false),
+	enc, err := reedsolomon.New(c.k, c.m, reedsolomon.WithInversionCache(false), reedsolomon.WithCustomMatrix(c.parity),
 		reedsolomon.WithMaxGoroutines(2), reedsolomon.WithMinSplitSize(max(shard-64, 64)))
 	if err != nil {
 		return nil, fmt.Errorf("making an encoder of %d+%d shards: %w", c.k, c.m, err)

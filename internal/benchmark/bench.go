@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// setup is one row of the table.
+type setup struct {
+	tool, model string
+	mtu         int
+	loss        float64 // percent
+}
+
+// name is the row as a benchmark's name.
+func (s setup) name() string {
+	return fmt.Sprintf("BenchmarkLink/model=%s/mtu=%d/loss=%g/tool=%s", s.model, s.mtu, s.loss, s.tool)
+}
+
+// outcome is one run.
+type outcome struct {
+	bytes      int64 // of content that arrived
+	took       time.Duration
+	send, recv usage
+}
+
+// line writes the outcome as benchstat reads it.
+func (o outcome) line(name string) string {
+	gb := float64(o.bytes) / 1e9
+	return fmt.Sprintf("%s 1 %d ns/op %.3f Gbit/s %.3f send-s/GB %.3f recv-s/GB %.1f send-MiB %.1f recv-MiB", name,
+		o.took.Nanoseconds(), gb*8/o.took.Seconds(), o.send.cpu.Seconds()/gb, o.recv.cpu.Seconds()/gb,
+		float64(o.send.peak)/(1<<20), float64(o.recv.peak)/(1<<20))
+}
+
+// bench holds what all runs share.
+type bench struct {
+	opt   options
+	bin   string // directory of the programs
+	place *place
+	file  string
+	hosts *hosts
+
+	udpcastMost int
+}
+
+// measures has the tools by name.
+var measures map[string]func(b *bench, ctx context.Context, s setup) (outcome, error)
+
+func init() {
+	measures = map[string]func(*bench, context.Context, setup) (outcome, error){
+		"weir": (*bench).weir, "bare": (*bench).bare, "iperf3": (*bench).iperf3, "udpcast": (*bench).udpcast,
+	}
+}
+
+// cpu returns where a program is pinned, or -1.
+func (b *bench) cpu(n int) int {
+	if !b.opt.pin {
+		return -1
+	}
+	return n
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	b := &bench{}
+	if b.opt, err = parse(args); err != nil {
+		return err
+	}
+	if b.bin = b.opt.bin; b.bin == "" {
+		if b.bin, err = os.MkdirTemp("", "weir-bench-bin-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.bin)
+	}
+	if err := programs(ctx, b.bin); err != nil {
+		return err
+	}
+	if b.place, err = newPlace(ctx, &b.opt); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.place.close()) }()
+	b.file = b.place.path("source", "file")
+	if err := makeFile(b.file, int64(b.opt.size)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.place.path("source"))
+	out, err := b.opt.output()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.all(ctx, out), out.Close()); err != nil {
+		return err
+	}
+	if b.opt.out == "" {
+		return nil
+	}
+	return printTable(os.Stdout, b.opt.out)
+}
+
+// all runs every row.
+func (b *bench) all(ctx context.Context, out io.Writer) error {
+	for _, mtu := range b.opt.mtus {
+		for _, model := range b.opt.models {
+			for _, loss := range b.opt.losses {
+				for _, tool := range b.opt.tools {
+					s := setup{tool: tool, model: model, mtu: mtu, loss: loss}
+					if err := b.row(ctx, out, s); err != nil {
+						return fmt.Errorf("%s: %w", s.name(), err)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// row runs one row. A run that fails is told of and does not count.
+func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
+	if s.loss > 0 && s.tool != "weir" {
+		return nil // nothing drops single frames for the others
+	}
+	b.udpcastMost = 0
+	if b.hosts, err = newHosts(ctx, s.mtu, s.model); err != nil {
+		return err
+	}
+	defer b.hosts.close()
+	for range b.opt.runs {
+		if err := b.once(ctx, out, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) once(ctx context.Context, out io.Writer, s setup) error {
+	if err := b.warm(); err != nil {
+		return err
+	}
+	one, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	o, err := measures[s.tool](b, one, s)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	line := o.line(s.name())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		line = fmt.Sprintf("# %s failed: %.60s", s.name(), err)
+	}
+	_, err = fmt.Fprintln(out, line)
+	return err
+}
+
+// warm has the machine touch as much memory as a run writes. Virtual machines give
+// free memory back to their host within seconds, and what they get anew costs
+// several times what is measured here.
+func (b *bench) warm() error {
+	path := b.place.path("warm")
+	defer os.Remove(path)
+	return makeZeros(path, int64(b.opt.size)+warmMore)
+}
+
+// warmMore is what a run takes beside the file: socket buffer and blocks.
+const warmMore = 512 << 20
+
+func makeZeros(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 4<<20)
+	for at := int64(0); at < size && err == nil; at += int64(len(b)) {
+		_, err = f.Write(b)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// makeFile makes a file that cannot be compressed.
+func makeFile(path string, size int64) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	rng := rand.NewChaCha8([32]byte{1})
+	_, err = io.CopyBuffer(f, io.LimitReader(rng, size), make([]byte, 1<<20))
+	return errors.Join(err, f.Close())
+}

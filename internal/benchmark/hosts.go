@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	sendDev, recvDev   = "weir0", "weir1"
+	sendAddr, recvAddr = "10.79.0.1", "10.79.0.2"
+	// hardware is the address of the receiving interface: on a one-way link it
+	// cannot be asked for.
+	hardware = "02:00:00:00:79:02"
+)
+
+// hosts are two network namespaces and a veth pair between them.
+type hosts struct{ send, recv string }
+
+// newHosts makes them; close them in the end.
+func newHosts(ctx context.Context, mtu int, model string) (*hosts, error) {
+	h := &hosts{send: fmt.Sprintf("weir-bench-a-%d", os.Getpid()), recv: fmt.Sprintf("weir-bench-b-%d", os.Getpid())}
+	h.close()
+	lines := []string{
+		"ip netns add " + h.send,
+		"ip netns add " + h.recv,
+		"ip -n " + h.send + " link add " + sendDev + " mtu " + fmt.Sprint(mtu) + " type veth peer name " + recvDev + " mtu " + fmt.Sprint(mtu) + " netns " + h.recv,
+		"ip -n " + h.recv + " link set " + recvDev + " address " + hardware,
+		"ip -n " + h.send + " addr add " + sendAddr + "/24 brd + dev " + sendDev,
+		"ip -n " + h.recv + " addr add " + recvAddr + "/24 brd + dev " + recvDev,
+	}
+	for _, line := range append(append(lines, h.offloads(model)...),
+		"ip -n "+h.send+" link set "+sendDev+" up",
+		"ip -n "+h.recv+" link set "+recvDev+" up",
+		"ip -n "+h.send+" neigh replace "+recvAddr+" lladdr "+hardware+" nud permanent dev "+sendDev,
+	) {
+		if err := sh(ctx, line); err != nil {
+			h.close()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// offloads makes a model of a link out of a veth pair. S: super-packets cross it
+// whole, as no wire carries them. G: the sender's kernel cuts them, the receiver's
+// merges frames: nearest to two network cards. W: the receiver gets one frame at a
+// time: what a wire's packet count costs.
+func (h *hosts) offloads(model string) []string {
+	set := func(ns, dev, what string) string { return "ip netns exec " + ns + " ethtool -K " + dev + " " + what }
+	const cut = "gso off tso off tx-udp-segmentation off "
+	switch model {
+	case "G":
+		return []string{set(h.send, sendDev, cut+"gro off"), set(h.recv, recvDev, cut+"gro on")}
+	case "W":
+		return []string{set(h.send, sendDev, cut+"gro off"), set(h.recv, recvDev, cut+"gro off")}
+	}
+	return nil
+}
+
+func (h *hosts) close() {
+	for _, ns := range []string{h.send, h.recv} {
+		_ = exec.Command("ip", "netns", "del", ns).Run() // it may not be there
+	}
+}
+
+// sh runs one command whose words have no blanks in them.
+func sh(ctx context.Context, line string) error {
+	words := strings.Fields(line)
+	if out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", line, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// place is where the files and the vault of the runs lie.
+type place struct {
+	dir     string
+	mounted bool
+}
+
+// newPlace mounts a tmpfs, or uses the directory that is given.
+func newPlace(ctx context.Context, o *options) (*place, error) {
+	if o.dir != "" {
+		return &place{dir: o.dir}, os.MkdirAll(o.dir, 0o755)
+	}
+	dir, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return nil, err
+	}
+	kind := "never"
+	if o.huge {
+		kind = "within_size"
+	}
+	if err := sh(ctx, "mount -t tmpfs -o size=75%,huge="+kind+" weir-bench "+dir); err != nil {
+		return nil, errors.Join(err, os.Remove(dir))
+	}
+	return &place{dir: dir, mounted: true}, nil
+}
+
+func (p *place) path(elem ...string) string {
+	return filepath.Join(append([]string{p.dir}, elem...)...)
+}
+
+func (p *place) close() error {
+	if !p.mounted {
+		return nil
+	}
+	return errors.Join(sh(context.Background(), "umount "+p.dir), os.Remove(p.dir))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/internal/config"
+)
+
+// options say what to measure.
+type options struct {
+	tools, models []string
+	mtus          []int
+	losses        []float64 // percent
+	rate          config.Rate
+	burst         config.Duration
+	overhead      config.Percent
+	size          config.Size
+	runs          int
+	pin           bool
+	huge          bool
+	dir, out, bin string
+}
+
+// parse reads the flags.
+func parse(args []string) (o options, err error) {
+	o = options{rate: 7.5e9, size: 2 << 30, burst: config.Duration(time.Millisecond), overhead: 10}
+	var errs []error
+	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
+	tools := f.String("tools", "weir", "what to measure: weir, bare, iperf3, udpcast")
+	models := f.String("models", "S,G,W", "models of the link: S super-packets cross it whole, G the receiver merges, W one packet at a time")
+	mtus := f.String("mtu", "1500", "MTUs")
+	losses := f.String("loss", "0", "random loss in percent")
+	f.TextVar(&o.rate, "rate", o.rate, "rate on the wire")
+	f.TextVar(&o.burst, "burst", o.burst, "outage that parity bridges")
+	f.TextVar(&o.overhead, "overhead", o.overhead, "parity")
+	f.TextVar(&o.size, "size", o.size, "size of the file")
+	f.IntVar(&o.runs, "runs", 5, "runs of each; medians are shown")
+	f.BoolVar(&o.pin, "pin", false, "sender on CPU 0, receiver on CPU 1")
+	f.BoolVar(&o.huge, "huge", true, "a tmpfs with huge pages (huge=within_size)")
+	f.StringVar(&o.dir, "dir", "", "directory of files and vault, instead of a tmpfs of its own")
+	f.StringVar(&o.bin, "bin", "", "build the programs here and keep them, for a profiler")
+	f.StringVar(&o.out, "out", "", "append the lines to this file, and show all of it in the table")
+	errs = append(errs, f.Parse(args))
+	o.tools, o.models = strings.Split(*tools, ","), strings.Split(*models, ",")
+	var perr error
+	o.mtus, perr = list(*mtus, strconv.Atoi)
+	errs = append(errs, perr)
+	o.losses, perr = list(*losses, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
+	return o, errors.Join(append(errs, perr, o.check())...)
+}
+
+func (o *options) check() error {
+	for _, m := range o.models {
+		if !slices.Contains([]string{"S", "G", "W"}, m) {
+			return fmt.Errorf("there is no model %q: S, G and W are known", m)
+		}
+	}
+	for _, t := range o.tools {
+		if measures[t] == nil {
+			return fmt.Errorf("there is no tool %q: weir, bare, iperf3 and udpcast are known", t)
+		}
+	}
+	if o.runs < 1 {
+		return errors.New("runs must be at least 1")
+	}
+	return nil
+}
+
+func list[T any](s string, parse func(string) (T, error)) (all []T, err error) {
+	for part := range strings.SplitSeq(s, ",") {
+		v, err := parse(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// output is where lines go: to the screen, and to a file if one is named.
+func (o *options) output() (io.WriteCloser, error) {
+	if o.out == "" {
+		return nopCloser{os.Stdout}, nil
+	}
+	return os.OpenFile(o.out, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
