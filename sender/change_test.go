@@ -212,7 +212,7 @@ func TestOtherContentUnderTheSameStat(t *testing.T) {
 			t.Fatal("not remembered")
 		}
 		v.SHA256[0]++
-		must(t, r.cfg.State.save("src", []sentFile{{"a", v}}))
+		must(t, r.cfg.State.save("src", []sentFile{{path: "a", version: v}}))
 		res, second := r.push(Job{Paths: []string{dir}, All: true})
 		r.want(second, files)
 		if second.entries["a"].Object == first.entries["a"].Object || r.objects[first.entries["a"].Object].end != nil || res.SentFiles != 1 {

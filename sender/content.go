@@ -95,7 +95,7 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 	defer f.Close()
 	o := newObject(s.newID())
 	if known != nil {
-		o.id = known.Object
+		o.id, o.again = known.Object, true
 	}
 	was, begun := fileVersion(before), fileClock()
 	after, err := s.readAll(ctx, f, before, o)
@@ -116,7 +116,11 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 		e.Problem = problemChanged
 		s.complain(n.path, event.FileChanged, problemChanged)
 	}
-	if changed || !was.settled(begun) {
+	settled := was.settled(begun)
+	if !changed {
+		s.spoolFile(o.id, f, &was)
+	}
+	if changed || !settled {
 		return true, s.endFile(ctx, e, o, nil)
 	}
 	return true, s.endFile(ctx, e, o, &was)
@@ -149,7 +153,11 @@ func (s *snapshot) endFile(ctx context.Context, e *manifest.Entry, o *object, v 
 		return s.packer.end(ctx, end, nil)
 	}
 	v.Object, v.SHA256 = end.Object, end.SHA256
-	return s.packer.end(ctx, end, &sentFile{path: e.Path, version: *v})
+	sent := &sentFile{path: e.Path, version: *v}
+	if o.again {
+		sent.again = s.cfg.Clock.Now().UnixNano()
+	}
+	return s.packer.end(ctx, end, sent)
 }
 
 func pairs(holes []protocol.Range) [][2]int64 {
@@ -183,7 +191,11 @@ func (n *node) open() (*os.File, *unix.Stat_t, error) {
 // stream sends content of unknown length as one file.
 func (s *snapshot) stream(ctx context.Context) error {
 	o := newObject(s.newID())
-	_, err := s.sendRange(ctx, s.job.Stream, math.MaxInt64, o)
+	kept := s.spoolStream()
+	_, err := s.sendRange(ctx, kept, math.MaxInt64, o)
+	if kerr := kept.end(o.id, err == nil && o.size > 0); kerr != nil {
+		s.notSpooled(kerr)
+	}
 	e := &manifest.Entry{Path: s.job.As, Kind: manifest.File, Mode: 0o600, ModTime: s.result.Taken}
 	var bad *readError
 	if errors.As(err, &bad) {

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -47,15 +48,17 @@ type Sent struct {
 	SHA256    protocol.Hash     `json:"sha256"`          // of the manifest file
 	Previous  protocol.Hash     `json:"previous"`
 	Signature []byte            `json:"signature"`
-	Files     int64             `json:"files"` // in the snapshot
-	Bytes     int64             `json:"bytes"`
-	New       int64             `json:"new"`        // files that its first pass sent
-	NewBytes  int64             `json:"new_bytes"`  // and their bytes
-	Passes    []time.Time       `json:"passes"`     // when each was done
-	Owed      int64             `json:"owed"`       // files that the last pass could not send
-	OwedBytes int64             `json:"owed_bytes"` // and their bytes
-	Resent    int64             `json:"resent"`     // bytes that repair codes asked for
-	ResentAt  time.Time         `json:"resent_at,omitzero"`
+	// StoredSHA256 is the hash of the compressed manifest.
+	StoredSHA256 protocol.Hash `json:"stored_sha256"`
+	Files        int64         `json:"files"` // in the snapshot
+	Bytes        int64         `json:"bytes"`
+	New          int64         `json:"new"`        // files that its first pass sent
+	NewBytes     int64         `json:"new_bytes"`  // and their bytes
+	Passes       []time.Time   `json:"passes"`     // when each was done
+	Owed         int64         `json:"owed"`       // files that the last pass could not send
+	OwedBytes    int64         `json:"owed_bytes"` // and their bytes
+	Resent       int64         `json:"resent"`     // bytes that repair codes asked for
+	ResentAt     time.Time     `json:"resent_at,omitzero"`
 }
 
 // Name returns the snapshot's name, as the vault calls it.
@@ -119,6 +122,17 @@ func (s *State) Sent() (all []*Sent, err error) {
 	return all, nil
 }
 
+// noteResent adds to what repair codes had sent of a snapshot.
+func (s *State) noteResent(sent *Sent, bytes int64, now time.Time) error {
+	fresh, err := s.sent(sent.Source, sent.Number)
+	if err != nil {
+		return err
+	}
+	fresh.Resent += bytes
+	fresh.ResentAt = now.UTC()
+	return s.saveSent(fresh)
+}
+
 // sent returns one snapshot; ErrForgotten if it is not remembered.
 func (s *State) sent(source string, n uint64) (*Sent, error) {
 	one := &Sent{}
@@ -172,9 +186,11 @@ func (h *history) path(source string, n uint64) string {
 
 // keep stores the manifest and then the snapshot it belongs to.
 func (h *history) keep(sent *Sent, from io.Reader) error {
-	if err := h.store(h.path(sent.Source, sent.Number), from); err != nil {
+	sum := sha256.New()
+	if err := h.store(h.path(sent.Source, sent.Number), io.TeeReader(from, sum)); err != nil {
 		return fmt.Errorf("keeping the manifest: %w", err)
 	}
+	sum.Sum(sent.StoredSHA256[:0])
 	if err := h.state.saveSent(sent); err != nil {
 		return err
 	}
@@ -272,27 +288,35 @@ func (h *history) listed(source string, e *manifest.Entry) bool {
 func (h *history) each(s *Sent, visit func(e *manifest.Entry) error) error {
 	f, err := os.Open(h.path(s.Source, s.Number))
 	if err != nil {
-		return fmt.Errorf("reading a manifest that was sent: %w", err)
+		return s.damaged(err)
 	}
 	defer f.Close()
 	zip, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
 	if err != nil {
-		return fmt.Errorf("reading a manifest that was sent: %w", err)
+		return s.damaged(err)
 	}
 	defer zip.Close()
-	return eachObject(zip, visit)
-}
-
-func eachObject(text io.Reader, visit func(e *manifest.Entry) error) error {
-	r, err := manifest.NewReader(text, manifest.Limits{})
-	for err == nil {
-		var e *manifest.Entry
-		if e, err = r.Next(); err == nil && e.Kind == manifest.File && e.Object != ([16]byte{}) {
-			err = visit(e)
+	r, err := manifest.NewReader(zip, manifest.Limits{})
+	if err != nil {
+		return s.damaged(err)
+	}
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return s.damaged(err)
+		}
+		if e.Kind != manifest.File || e.Object == ([16]byte{}) {
+			continue
+		}
+		if err := visit(e); err != nil {
+			return err
 		}
 	}
-	if err == io.EOF {
-		return nil
-	}
-	return err
+}
+
+func (s *Sent) damaged(err error) error {
+	return fmt.Errorf("reading the kept manifest of %s/%s: %w: %w", s.Source, s.Name(), err, ErrForgotten)
 }

@@ -29,6 +29,7 @@ type object struct {
 	size  int64 // bytes read so far, holes included
 	hash  hash.Hash
 	holes []protocol.Range
+	again bool // it was sent before
 }
 
 func newObject(id protocol.ObjectID) *object { return &object{id: id, hash: sha256.New()} }

@@ -14,6 +14,9 @@ type Repeat struct {
 	Passes       int    // times that each object is sent, the first included; 0 for 1
 	Spacing      time.Duration
 	Refresh      time.Duration // after which the latest snapshot goes out whole again; 0 for never
+	Spool        SpoolMode     // how content that is owed passes is kept; "" for SpoolNone
+	SpoolDir     string        // "" for one in Dir; links need the file system of the source
+	SpoolBytes   int64         // 0 for DefaultSpoolBytes
 }
 
 func (r *Repeat) complete(scratch string) {
@@ -27,4 +30,13 @@ func (r *Repeat) complete(scratch string) {
 		r.HistoryBytes = DefaultHistoryBytes
 	}
 	r.Passes = max(r.Passes, 1)
+	if r.Spool == "" {
+		r.Spool = SpoolNone
+	}
+	if r.SpoolDir == "" {
+		r.SpoolDir = filepath.Join(r.Dir, "spool")
+	}
+	if r.SpoolBytes == 0 {
+		r.SpoolBytes = DefaultSpoolBytes
+	}
 }

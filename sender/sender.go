@@ -58,6 +58,8 @@ type Sender struct {
 	t       *transmitter
 	turns   turns // one piece of work at a time
 	history history
+	spool   *spool
+	wake    chan struct{} // something may be due
 }
 
 // New returns a Sender. Nothing is sent before Run.
@@ -71,9 +73,12 @@ func New(cfg Config) (*Sender, error) {
 	if cfg.Rate == 0 {
 		return nil, errors.New("the rate is zero; set rate to what the link carries, as in 900Mbit")
 	}
-	s := &Sender{cfg: cfg}
+	s := &Sender{cfg: cfg, wake: make(chan struct{}, 1)}
 	s.cfg.Repeat.complete(cfg.Scratch)
 	s.history = history{dir: filepath.Join(s.cfg.Repeat.Dir, "manifests"), state: cfg.State, most: s.cfg.Repeat.History, bytes: s.cfg.Repeat.HistoryBytes}
+	if err := s.newSpool(); err != nil {
+		return nil, err
+	}
 	s.t = newTransmitter(&s.cfg, cfg.Geometry)
 	return s, nil
 }
@@ -143,6 +148,7 @@ func (s *Sender) Push(ctx context.Context, job Job) (Result, error) {
 	if err := snap.send(ctx); err != nil {
 		return Result{}, fmt.Errorf("sending a snapshot of %s: %w", job.Source, err)
 	}
+	s.awake()
 	return snap.result, nil
 }
 

@@ -35,6 +35,9 @@ type snapshot struct {
 	wireAt   uint64
 	ids      int // object ids made
 	idPrefix byte
+
+	unspooled    int64 // files that are not kept for later passes
+	unspooledWhy error
 }
 
 func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
@@ -95,6 +98,7 @@ func (s *snapshot) send(ctx context.Context) error {
 	if serr := s.packer.ledger.save(s.cfg.Clock.Now(), true); err == nil {
 		err = serr
 	}
+	s.tellSpool()
 	s.result.WireBytes = int64(s.t.wireBytes() - s.wireAt)
 	s.result.Duration = s.cfg.Clock.Now().Sub(s.started)
 	return err

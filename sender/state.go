@@ -175,8 +175,9 @@ func (s *State) known(source, path string) (v version, ok bool) {
 
 // sentFile is a file whose object has left the socket.
 type sentFile struct {
-	path string
+	path string // "" if it is not to be remembered
 	version
+	again int64 // when it was sent once more, ns; 0 for the first time
 }
 
 // save remembers files that were sent.
@@ -185,10 +186,14 @@ func (s *State) save(source string, files []sentFile) error {
 		return nil
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles)
+		src := tx.Bucket(bucketSources).Bucket([]byte(source))
+		b := src.Bucket(bucketFiles)
 		for i := range files {
+			if err := count(src, &files[i]); err != nil {
+				return err
+			}
 			key := fileKey(files[i].path)
-			if len(key) > bbolt.MaxKeySize {
+			if len(key) == 0 || len(key) > bbolt.MaxKeySize {
 				continue // it is sent again each time
 			}
 			data, err := binary.Append(nil, binary.BigEndian, files[i].version)

@@ -25,6 +25,10 @@ const (
 	FileUnreadable  = "file-unreadable"
 	FileSkipped     = "file-skipped"
 	SessionStarted  = "session-started"
+	PassSent        = "pass-sent"
+	PassFailed      = "pass-failed"
+	RepairSent      = "repair-sent"
+	SpoolShort      = "spool-short"
 )
 
 // Names of what the receiver says about the link.

@@ -28,6 +28,10 @@ var Table = []Entry{
 	{FileUnreadable, "warn", "a file or directory could not be read; the reason is in the line"},
 	{FileSkipped, "warn", "a FIFO, socket or device is left out"},
 	{SessionStarted, "info", "the sender opened a session: new key, counter, geometry"},
+	{PassSent, "info", "a later pass or a refresh of a snapshot has left; a line of level warn says how much of it changed or vanished since"},
+	{PassFailed, "error", "a later pass or a refresh could not be sent; it is tried again"},
+	{RepairSent, "info", "what a repair code asked for has left"},
+	{SpoolShort, "warn", "the spool could not keep content for its later passes; fields say of how many files, and why"},
 
 	{Confined, "info", "the kernel holds what the receiver may do; a line of level warn names a layer that is missing"},
 	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},

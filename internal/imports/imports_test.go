@@ -116,7 +116,7 @@ var allowed = map[string][]string{
 	"internal/terminal/progress": {"internal/event", "internal/terminal"},
 	"internal/vault":             {"internal/event", "internal/manifest", "internal/names"},
 	"receiver":                   {"protocol", "internal/event", "internal/fec", "internal/names"},
-	"sender":                     {"protocol", "internal/event", "internal/fec", "internal/manifest", "internal/names", "internal/pacing"},
+	"sender":                     {"protocol", "internal/event", "internal/fec", "internal/manifest", "internal/names", "internal/pacing", "internal/repaircode"},
 }
 
 // free are the packages without a rule.

@@ -1,0 +1,260 @@
+package sender
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+const (
+	// lookEvery is the longest time between two looks at what is due: clocks are
+	// set, and hosts sleep.
+	lookEvery = time.Minute
+	// passRetry is how long after a failure a pass is tried again.
+	passRetry = 5 * time.Minute
+)
+
+var (
+	keyRefreshing = []byte("refreshing") // when the refresh under way began
+	keyRefreshed  = []byte("refreshed")  // when the last one began that was finished
+)
+
+// task is a pass that is due, now or later.
+type task struct {
+	at      time.Time
+	sent    *Sent
+	refresh bool
+}
+
+// Passes sends what is owed until the context ends: each object of a snapshot as
+// often as the Config says, and whole refreshes. It uses the link when nothing
+// else does. Call it once, while Run runs.
+func (s *Sender) Passes(ctx context.Context) {
+	for ctx.Err() == nil {
+		t, err := s.nextTask()
+		wait := lookEvery
+		if err == nil && t != nil {
+			wait = min(wait, t.at.Sub(s.cfg.Clock.Now()))
+			if wait <= 0 {
+				wait, err = 0, s.doTask(ctx, t)
+			}
+			if errors.Is(err, ErrForgotten) {
+				err = errors.Join(err, s.history.forget(t.sent)) // it would fail for ever
+			}
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
+			s.cfg.Log.Error().Str(event.Field, event.PassFailed).Err(err).Msg("a pass could not be sent; it is tried again")
+			wait = passRetry
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.wake:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// awake makes Passes look at what is due.
+func (s *Sender) awake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// nextTask returns what is due first, nil for nothing.
+func (s *Sender) nextTask() (*task, error) {
+	all, err := s.cfg.State.Sent()
+	if err != nil {
+		return nil, err
+	}
+	var first *task
+	consider := func(t task) {
+		if first == nil || t.at.Before(first.at) {
+			first = &t
+		}
+	}
+	for i, sent := range all {
+		if at, ok := s.passDue(sent); ok {
+			consider(task{at: at, sent: sent})
+		}
+		if latest := i+1 == len(all) || all[i+1].Source != sent.Source; latest && s.cfg.Repeat.Refresh > 0 && len(sent.Paths) > 0 {
+			consider(task{at: s.refreshDue(sent), sent: sent, refresh: true})
+		}
+	}
+	return first, nil
+}
+
+// passDue returns when the next pass of a snapshot is due. A clock that was set
+// back makes it due at once, rather than in years.
+func (s *Sender) passDue(sent *Sent) (time.Time, bool) {
+	r := &s.cfg.Repeat
+	n := len(sent.Passes)
+	if n == 0 || n >= r.Passes {
+		return time.Time{}, false
+	}
+	wait := r.Spacing * time.Duration(n)
+	at := sent.Passes[0].Add(wait)
+	if now := s.cfg.Clock.Now(); at.After(now.Add(wait)) {
+		return now, true
+	}
+	return at, true
+}
+
+func (s *Sender) refreshDue(sent *Sent) time.Time {
+	last := sent.Passes[0]
+	if t := s.cfg.State.refreshTime(sent.Source, keyRefreshed); !t.IsZero() {
+		last = t
+	}
+	at, now := last.Add(s.cfg.Repeat.Refresh), s.cfg.Clock.Now()
+	if at.After(now.Add(s.cfg.Repeat.Refresh)) {
+		return now
+	}
+	return at
+}
+
+func (s *Sender) doTask(ctx context.Context, t *task) error {
+	u, err := s.turns.take(ctx, levelPass)
+	if err != nil {
+		return err
+	}
+	defer u.leave()
+	if t.refresh {
+		return s.refresh(ctx, t.sent, u)
+	}
+	return s.pass(ctx, t.sent, u)
+}
+
+// pass sends a snapshot's objects once more, those that did not go out often
+// enough since. One that was cut short goes on where it was.
+func (s *Sender) pass(ctx context.Context, sent *Sent, u *turn) error {
+	number := uint32(len(sent.Passes) + 1)
+	wanted := func(e *manifest.Entry) bool {
+		return s.cfg.State.times(sent.Source, e.Object).Count < number
+	}
+	a, err := s.sendAgain(ctx, sent, u, wanted)
+	if err != nil {
+		return fmt.Errorf("pass %d of %s/%s: %w", number, sent.Source, sent.Name(), err)
+	}
+	if sent, err = s.cfg.State.sent(sent.Source, sent.Number); err != nil {
+		return err // a repair code came between, or it was forgotten
+	}
+	sent.Passes = append(sent.Passes, s.cfg.Clock.Now().UTC())
+	sent.Owed, sent.OwedBytes = a.Gone, a.GoneBytes
+	if err := s.cfg.State.saveSent(sent); err != nil {
+		return err
+	}
+	s.told(a, int(number))
+	if len(sent.Passes) >= s.cfg.Repeat.Passes {
+		return s.release(sent)
+	}
+	return nil
+}
+
+// release frees what the spool keeps of objects that have had all of their passes.
+func (s *Sender) release(sent *Sent) error {
+	if !s.spool.has() {
+		return nil
+	}
+	return s.history.each(sent, func(e *manifest.Entry) error {
+		return s.spoolDone(sent.Source, e)
+	})
+}
+
+// refresh sends all of a snapshot, unchanged files too: what the vault should
+// hold of the source now.
+func (s *Sender) refresh(ctx context.Context, sent *Sent, u *turn) error {
+	began := s.cfg.State.refreshTime(sent.Source, keyRefreshing)
+	if began.IsZero() {
+		began = s.cfg.Clock.Now()
+		if err := s.cfg.State.setRefreshTime(sent.Source, keyRefreshing, began); err != nil {
+			return err
+		}
+	}
+	wanted := func(e *manifest.Entry) bool {
+		return s.cfg.State.times(sent.Source, e.Object).Last.Before(began)
+	}
+	a, err := s.sendAgain(ctx, sent, u, wanted)
+	if err != nil {
+		return fmt.Errorf("refreshing %s/%s: %w", sent.Source, sent.Name(), err)
+	}
+	s.told(a, 0)
+	return s.cfg.State.endRefresh(sent.Source, began)
+}
+
+// sendAgain sends the wanted content of a snapshot, then its manifest.
+func (s *Sender) sendAgain(ctx context.Context, sent *Sent, u *turn, wanted func(e *manifest.Entry) bool) (*Again, error) {
+	a := s.again(sent, u)
+	err := s.history.each(sent, func(e *manifest.Entry) error {
+		if err := ctx.Err(); err != nil || !wanted(e) {
+			return err
+		}
+		return a.file(ctx, e, nil)
+	})
+	if err == nil {
+		err = a.manifest(ctx)
+	}
+	if err == nil {
+		err = a.finish(ctx)
+	}
+	if cerr := a.close(); err == nil {
+		err = cerr
+	}
+	return &a.result, err
+}
+
+// told logs what a pass has sent; number is 0 for a refresh.
+func (s *Sender) told(a *Again, number int) {
+	log, words := s.cfg.Log.Info(), "sent once more"
+	if a.Gone > 0 {
+		log, words = s.cfg.Log.Warn(), "sent once more, without the files that changed or vanished since"
+	}
+	if len(a.GoneFiles) > 0 {
+		log = log.Strs("gone_files", a.GoneFiles)
+	}
+	log.Str(event.Field, event.PassSent).Str("snapshot", s.cfg.Name+"/"+a.Snapshot).Int("pass", number).Bool("refresh", number == 0).
+		Int64("files", a.Files).Int64("bytes", a.Bytes).Int64("gone", a.Gone).Int64("gone_bytes", a.GoneBytes).Msg(words)
+}
+
+func (s *State) refreshTime(source string, key []byte) (t time.Time) {
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		if n := number(tx.Bucket(bucketSources).Bucket([]byte(source)).Get(key)); n != 0 {
+			t = time.Unix(0, int64(n))
+		}
+		return nil
+	})
+	return t
+}
+
+func (s *State) setRefreshTime(source string, key []byte, t time.Time) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(key, binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())))
+	})
+	if err != nil {
+		return fmt.Errorf("saving the time of a refresh of %s: %w", source, err)
+	}
+	return nil
+}
+
+// endRefresh notes that the refresh that began then is finished.
+func (s *State) endRefresh(source string, began time.Time) error {
+	if err := s.setRefreshTime(source, keyRefreshed, began); err != nil {
+		return err
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketSources).Bucket([]byte(source)).Delete(keyRefreshing)
+	})
+	if err != nil {
+		return fmt.Errorf("ending a refresh of %s: %w", source, err)
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package sender
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"weir/protocol"
+)
+
+// SpoolMode says how content that is owed further passes is kept from changes.
+type SpoolMode string
+
+// The ways to keep it.
+const (
+	SpoolNone SpoolMode = "none" // not at all: what changes meanwhile is not sent again
+	SpoolLink SpoolMode = "link" // hard links: against deletion and replacement
+	SpoolCopy SpoolMode = "copy" // copies, shared with the file where the file system can
+)
+
+// DefaultSpoolBytes bounds the spool unless the Config says otherwise.
+const DefaultSpoolBytes int64 = 10 << 30
+
+// spool holds content until all of its passes are done, in files named by their
+// object.
+type spool struct {
+	dir  string
+	mode SpoolMode
+	most int64 // bytes
+
+	mu    sync.Mutex
+	used  int64
+	files map[protocol.ObjectID]int64 // sizes
+}
+
+// openSpool opens the spool and throws out what nobody owes any more.
+func openSpool(dir string, mode SpoolMode, most int64, owed func(all map[protocol.ObjectID]int64) error) (*spool, error) {
+	s := &spool{dir: dir, mode: mode, most: most, files: map[protocol.ObjectID]int64{}}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	kept := map[protocol.ObjectID]int64{}
+	for _, e := range entries {
+		var id protocol.ObjectID
+		b, err := hex.DecodeString(e.Name())
+		info, ierr := e.Info()
+		if err != nil || ierr != nil || copy(id[:], b) != len(id) || len(b) != len(id) {
+			os.Remove(filepath.Join(dir, e.Name())) // cut short by a crash
+			continue
+		}
+		s.files[id] = info.Size()
+		s.used += info.Size()
+		kept[id] = info.Size()
+	}
+	if len(kept) == 0 {
+		return s, nil
+	}
+	if err := owed(kept); err != nil { // takes out of the map what is owed
+		return nil, err
+	}
+	for id := range kept {
+		s.drop(id)
+	}
+	return s, nil
+}
+
+func (s *spool) path(id protocol.ObjectID) string { return filepath.Join(s.dir, id.String()) }
+
+// errSpoolFull is returned where something has no room.
+var errSpoolFull = errors.New("the spool is full; raise spool_size, or lower passes or pass_spacing")
+
+// reserve takes room for an object.
+func (s *spool) reserve(id protocol.ObjectID, size int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.files[id]; ok {
+		return fs.ErrExist
+	}
+	if s.used+size > s.most {
+		return errSpoolFull
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	s.files[id] = size
+	s.used += size
+	return nil
+}
+
+// put keeps the content of an open file as the object.
+func (s *spool) put(id protocol.ObjectID, f *os.File, size int64) error {
+	if s.mode == SpoolNone {
+		return nil
+	}
+	err := s.reserve(id, size)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil && s.mode == SpoolLink {
+		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, s.path(id), unix.AT_SYMLINK_FOLLOW)
+	} else if err == nil {
+		err = s.copy(id, f)
+	}
+	if err != nil {
+		if !errors.Is(err, errSpoolFull) {
+			s.drop(id)
+		}
+		return fmt.Errorf("keeping a file for its later passes: %w", err)
+	}
+	return nil
+}
+
+// copy clones the file where the file system can (ioctl_ficlone(2)), and copies
+// it elsewhere.
+func (s *spool) copy(id protocol.ObjectID, f *os.File) error {
+	to, err := os.OpenFile(s.path(id), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if unix.IoctlFileClone(int(to.Fd()), int(f.Fd())) != nil {
+		_, err = io.Copy(to, io.NewSectionReader(f, 0, 1<<62))
+	}
+	if cerr := to.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// open returns the content of an object, nil if the spool does not have it.
+func (s *spool) open(id protocol.ObjectID, size int64) *os.File {
+	s.mu.Lock()
+	_, ok := s.files[id]
+	s.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	f, err := os.Open(s.path(id))
+	if err != nil {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != size {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// drop frees what an object takes.
+func (s *spool) drop(id protocol.ObjectID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size, ok := s.files[id]
+	if !ok {
+		return
+	}
+	os.Remove(s.path(id))
+	delete(s.files, id)
+	s.used -= size
+}
+
+// has reports whether the spool keeps anything at all.
+func (s *spool) has() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.files) > 0
+}
+
+// Use returns how many objects the spool holds and their bytes.
+func (s *spool) use() (objects, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.files)), s.used
+}
+
+// streamCopy writes a stream into the spool as it is read. Its object gets its
+// name when it is whole.
+type streamCopy struct {
+	from  io.Reader
+	spool *spool
+	file  *os.File
+	size  int64
+	err   error
+}
+
+// tee returns a reader of r that copies into the spool.
+func (s *spool) tee(r io.Reader) *streamCopy {
+	c := &streamCopy{from: r, spool: s}
+	if s.mode != SpoolCopy {
+		c.err = errNotSpooled
+		return c
+	}
+	if c.err = os.MkdirAll(s.dir, 0o700); c.err == nil {
+		c.file, c.err = os.CreateTemp(s.dir, "stream-*")
+	}
+	return c
+}
+
+var errNotSpooled = errors.New("a stream is kept only with spool = \"copy\"")
+
+func (c *streamCopy) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	if c.err == nil && n > 0 {
+		if _, used := c.spool.use(); used+c.size+int64(n) > c.spool.most {
+			c.err = errSpoolFull
+		} else {
+			_, c.err = c.file.Write(p[:n])
+		}
+		c.size += int64(n)
+	}
+	return n, err
+}
+
+// end gives the copy its name, or throws it away.
+func (c *streamCopy) end(id protocol.ObjectID, good bool) error {
+	if c.file == nil {
+		return c.err
+	}
+	if err := c.file.Close(); c.err == nil {
+		c.err = err
+	}
+	if c.err == nil && good {
+		if c.err = c.spool.reserve(id, c.size); c.err == nil {
+			if c.err = os.Rename(c.file.Name(), c.spool.path(id)); c.err == nil {
+				return nil
+			}
+			c.spool.drop(id)
+		}
+	}
+	os.Remove(c.file.Name())
+	return c.err
+}
