@@ -68,10 +68,8 @@ func (v *Vault) place(s Snapshot) error {
 // then on it is listed as whole.
 func (v *Vault) secure(s Snapshot) error {
 	to := v.point(s)
-	for _, dir := range []string{filepath.Dir(to), v.own("staging")} {
-		if err := v.disk.syncPath(dir); err != nil {
-			return err
-		}
+	if err := v.syncDirs(filepath.Dir(to), v.own("staging")); err != nil {
+		return err
 	}
 	v.disk.point("published")
 	// Only now, as a directory that may not be written cannot be renamed.
@@ -82,6 +80,18 @@ func (v *Vault) secure(s Snapshot) error {
 		v.troubled(err)
 	}
 	v.disk.point("listed")
+	return nil
+}
+
+func (v *Vault) syncDirs(dirs ...string) error {
+	if v.syncEach == 0 {
+		return v.syncFileSystem()
+	}
+	for _, dir := range dirs {
+		if err := v.disk.syncPath(dir); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

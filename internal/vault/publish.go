@@ -143,6 +143,9 @@ func (v *Vault) published(p *pending, sum Hash) {
 	os.RemoveAll(v.layout.pending(p.snap))
 	v.disk.point("cleared")
 	v.dropLeftOvers(p.Sender)
+	if err := v.sweepSender(p.Sender); err != nil {
+		v.troubled(err)
+	}
 	if told {
 		return
 	}

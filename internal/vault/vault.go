@@ -35,6 +35,7 @@ type Options struct {
 	Now       func() time.Time             // nil for time.Now
 	Signers   map[string]ed25519.PublicKey // of the senders, for allowed_signers
 	OnPublish func(Info)                   // may be nil
+	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
 }
 
 // Vault is a vault that is open for writing. Its methods are called from one
@@ -61,6 +62,7 @@ type Vault struct {
 	whole   map[Snapshot]bool // published ones that came up lately
 	made    map[string]bool   // directories that are there
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
+	unswept map[string]bool   // senders whose orphans are still to be removed
 
 	space    spaceWatch
 	syncEach int                  // up to how many files and directories are synced one by one
@@ -97,7 +99,10 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
-		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, noted: map[string]time.Time{},
+		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, noted: map[string]time.Time{},
+	}
+	if opt.Point != nil {
+		v.disk.point = opt.Point
 	}
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
 	if err := v.acquire(); err != nil {
@@ -195,6 +200,9 @@ func (v *Vault) recover() error {
 	if err := v.loadPending(); err != nil {
 		return fmt.Errorf("taking up the pending snapshots: %w", err)
 	}
+	if err := v.sweepOrphans(); err != nil {
+		return fmt.Errorf("sweeping up after a crash: %w", err)
+	}
 	v.completeReady()
 	return v.publishReady()
 }
@@ -263,7 +271,7 @@ func (v *Vault) Close() error {
 			err = perr
 		}
 	}
-	if err == nil {
+	if err == nil && len(v.unswept) == 0 {
 		err = v.disk.replace(v.own(cleanMark), nil, 0o644)
 	}
 	if rerr := v.release(); err == nil {

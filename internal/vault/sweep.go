@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+)
+
+// sweepOrphans removes what a crash left in objects/: files that the catalog does
+// not have, that no restore point links and that no manifest asks for. While a
+// manifest of a sender is still to come it may ask for anything: such a sender's
+// turn comes when it has none to come.
+func (v *Vault) sweepOrphans() error {
+	if !v.orphans {
+		return nil
+	}
+	senders, err := os.ReadDir(v.own("objects"))
+	if err != nil {
+		return err
+	}
+	for _, s := range senders {
+		v.unswept[s.Name()] = true
+	}
+	for _, s := range senders {
+		if err := v.sweepSender(s.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vault) sweepSender(sender string) error {
+	if !v.unswept[sender] || v.awaitsManifest(sender) {
+		return nil
+	}
+	dirs, err := os.ReadDir(v.own("objects", sender))
+	if err != nil {
+		return err
+	}
+	swept := 0
+	for _, d := range dirs {
+		n, err := v.sweepDir(sender, v.own("objects", sender, d.Name()))
+		if swept += n; err != nil {
+			return err
+		}
+	}
+	delete(v.unswept, sender)
+	if swept > 0 {
+		v.log.Info().Str(event.Field, event.VaultRecovered).Str("sender", sender).Int("objects", swept).
+			Msg("objects were removed that a crash had left and nothing asks for")
+	}
+	return nil
+}
+
+func (v *Vault) awaitsManifest(sender string) bool {
+	for _, p := range v.pending {
+		if p.Sender == sender && !p.manifest {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *Vault) sweepDir(sender, dir string) (swept int, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		k, ok := objectKey(sender, e.Name())
+		if ok && v.keeps(k) {
+			continue
+		}
+		if !ok && !strings.HasSuffix(e.Name(), newSuffix) {
+			continue // not ours
+		}
+		path := filepath.Join(dir, e.Name())
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil || st.Nlink > 1 {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return swept, err
+		}
+		swept++
+	}
+	return swept, nil
+}
+
+// objectKey is the key of an object's file, by its name.
+func objectKey(sender, name string) (k key, ok bool) {
+	raw, err := hex.DecodeString(name)
+	k.sender = sender
+	return k, err == nil && copy(k.id[:], raw) == len(raw) && len(raw) == len(k.id)
+}
+
+// keeps reports whether an object is recorded, or a manifest asks for it.
+func (v *Vault) keeps(k key) bool {
+	if _, ok := v.fresh[k]; ok {
+		return true
+	}
+	if _, ok := v.catalog.get(k); ok {
+		return true
+	}
+	for _, p := range v.pending {
+		_, lacks := p.missing[k.id]
+		if p.Sender == k.sender && (lacks || p.Ref != nil && p.Ref.Object == k.id) {
+			return true
+		}
+	}
+	return false
+}
