@@ -120,7 +120,7 @@ var allowed = map[string][]string{
 }
 
 // free are the packages without a rule.
-var free = []string{"cmd/", "internal/benchmark", "internal/e2e", "internal/imports", "internal/relay", "internal/simulation"}
+var free = []string{"cmd/", "internal/benchmark", "internal/e2e", "internal/imports", "internal/powercut", "internal/relay", "internal/simulation"}
 
 func TestDirectionOfImports(t *testing.T) {
 	all := closures(t)
@@ -164,7 +164,7 @@ func TestCommandsKeepToTheirSide(t *testing.T) {
 	}
 	for _, p := range []string{"weir/cmd/weir-send", "weir/cmd/weir-recv", "weir/cmd/weir-vault"} {
 		if slices.ContainsFunc(all[p], func(d string) bool {
-			return strings.HasPrefix(d, "weir/internal/e2e") || d == "weir/internal/relay" || d == "testing"
+			return strings.HasPrefix(d, "weir/internal/e2e") || d == "weir/internal/relay" || d == "weir/internal/powercut" || d == "testing"
 		}) {
 			t.Errorf("%s links what is made for tests", p)
 		}
