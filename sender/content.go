@@ -17,13 +17,16 @@ import (
 
 // file sends a regular file, or refers to what was sent of it before.
 func (s *snapshot) file(ctx context.Context, n *node) error {
-	if first, ok := s.linked(n); ok {
+	if first, ok := s.links.met(n); ok {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
 	}
-	e := s.owners.entry(n)
-	e.Xattrs = n.xattrs()
 	v := fileVersion(&n.stat)
-	known, ok := s.known(n.path, &v)
+	known, ok, err := s.known(n.path, &v)
+	if err != nil {
+		return err
+	}
+	e := s.owners.entry(n)
+	e.Xattrs = s.attributes(n, &v, &known)
 	switch {
 	case v.Size == 0:
 		e.SHA256 = sha256.Sum256(nil)
@@ -31,7 +34,12 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		e.Problem = s.trouble(n.path, unix.EFBIG)
 	case ok && !s.job.All:
 		e.Object, e.SHA256, e.Holes = known.Object, known.SHA256, s.holesOf(n)
+		if known.Bare != v.Bare {
+			v.Object, v.SHA256 = known.Object, known.SHA256
+			s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
+		}
 	default:
+		n.bare = v.Bare
 		if err := s.read(ctx, n, e, known, ok); err != nil {
 			return err
 		}
@@ -116,6 +124,7 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 		e.Problem = problemChanged
 		s.complain(n.path, event.FileChanged, problemChanged)
 	}
+	was.Bare = n.bare
 	settled := was.settled(begun)
 	if !changed {
 		s.spoolFile(o.id, f, &was)

@@ -1,7 +1,6 @@
 package sender
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -90,8 +89,10 @@ func (s *snapshot) closing(ctx context.Context) error {
 	if err := s.packer.finish(ctx, gap); err != nil {
 		return err
 	}
-	if err := s.forget(); err != nil {
-		return err
+	if s.job.Stream == nil {
+		if err := s.recall.finish(); err != nil {
+			return err
+		}
 	}
 	s.remember(record)
 	return s.cfg.State.setLatest(s.job.Source, latest{
@@ -142,36 +143,4 @@ func (s *snapshot) sendManifest(ctx context.Context) (*protocol.Manifest, error)
 		SHA256: s.manifest.Sum(), Previous: s.manifest.prev,
 		Signature: manifest.Sign(s.cfg.Signer, s.manifest.Digest()),
 	}, nil
-}
-
-// forget drops files from the state that the snapshot no longer has. Both run
-// in walk order, so one look at each suffices.
-func (s *snapshot) forget() error {
-	if s.job.Stream != nil {
-		return nil
-	}
-	if _, err := s.manifest.file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("reading the manifest back: %w", err)
-	}
-	zip, err := zstd.NewReader(s.manifest.file, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return fmt.Errorf("reading the manifest back: %w", err)
-	}
-	defer zip.Close()
-	r, err := manifest.NewReader(zip, manifest.Limits{})
-	if err != nil {
-		return fmt.Errorf("reading the manifest back: %w", err)
-	}
-	var at []byte
-	var rerr error
-	err = s.cfg.State.sweep(s.job.Source, func(key []byte) bool {
-		for rerr == nil && bytes.Compare(at, key) < 0 {
-			var e *manifest.Entry
-			if e, rerr = r.Next(); rerr == nil {
-				at = fileKey(e.Path)
-			}
-		}
-		return (rerr != nil && rerr != io.EOF) || bytes.Equal(at, key)
-	})
-	return err
 }

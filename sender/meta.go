@@ -1,11 +1,8 @@
 package sender
 
 import (
-	"fmt"
 	"os/user"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,49 +63,6 @@ func (o *owners) entry(n *node) *manifest.Entry {
 		e.Kind, e.Size = manifest.File, n.stat.Size
 	}
 	return e
-}
-
-// procPath names a node for the calls that have no *at form. The kernel
-// resolves it from the open directory, so long paths work too.
-func (n *node) procPath() string {
-	if n.dir == unix.AT_FDCWD {
-		return n.name
-	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", n.dir, n.name)
-}
-
-// machineXattrs belong to this machine and would be refused or wrong elsewhere.
-var machineXattrs = []string{"security.selinux", "security.ima", "security.evm"}
-
-// xattrs returns the extended attributes of a node that can be read. File
-// systems without them have none.
-func (n *node) xattrs() map[string][]byte {
-	p := n.procPath()
-	size, err := unix.Llistxattr(p, nil)
-	if err != nil || size <= 0 {
-		return nil
-	}
-	list := make([]byte, size)
-	if size, err = unix.Llistxattr(p, list); err != nil {
-		return nil
-	}
-	all := map[string][]byte{}
-	total := 0
-	for name := range strings.SplitSeq(strings.TrimRight(string(list[:size]), "\x00"), "\x00") {
-		if slices.Contains(machineXattrs, name) || len(name) > manifest.MaxXattrName {
-			continue
-		}
-		value := make([]byte, manifest.MaxXattr)
-		got, err := unix.Lgetxattr(p, name, value)
-		if total += len(name) + max(got, 0); err != nil || total > manifest.MaxXattrs {
-			continue
-		}
-		all[name] = slices.Clone(value[:got])
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return all
 }
 
 // target reads a symbolic link.

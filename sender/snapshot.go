@@ -29,7 +29,10 @@ type snapshot struct {
 	packer   *packer
 	owners   *owners
 	manifest *manifestFile
-	links    map[[2]uint64]link // by device and inode
+	links    hardLinks
+	recall   *recall
+	timed    timed
+	plan     *plan
 	result   Result
 	started  time.Time
 	wireAt   uint64
@@ -52,7 +55,7 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 	now := s.cfg.Clock.Now()
 	taken := now.UTC().Truncate(time.Second)
 	snap := &snapshot{
-		Sender: s, job: job, owners: newOwners(), links: map[[2]uint64]link{}, started: now, wireAt: s.t.wireBytes(),
+		Sender: s, job: job, owners: newOwners(), links: hardLinks{}, timed: timed{}, started: now, recall: s.cfg.State.recall(job.Source), wireAt: s.t.wireBytes(),
 		result: Result{Source: job.Source, Number: n, Taken: taken},
 	}
 	snap.packer = &packer{
@@ -81,6 +84,7 @@ func (s *snapshot) close() {
 
 func (s *snapshot) progress(n int64) {
 	s.result.SentBytes += n
+	s.plan.reading()
 	if s.job.Progress != nil {
 		s.job.Progress(n)
 	}
@@ -112,68 +116,17 @@ func (s *snapshot) content(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.job.Planned != nil {
-		if err := s.plan(ctx, all); err != nil {
-			return err
-		}
-	}
+	s.plan = s.newPlan(ctx, all)
+	defer func() { s.plan.close(s.result.SentBytes) }()
 	w := walker{exclude: s.job.Exclude, visit: func(n *node) error { return s.node(ctx, n) }}
 	return w.walk(all)
 }
 
-// plan adds up what there is to read, for those who watch.
-func (s *snapshot) plan(ctx context.Context, all []root) error {
-	var total int64
-	w := walker{exclude: s.job.Exclude, visit: func(n *node) error {
-		if n.err != nil || n.kind() != unix.S_IFREG {
-			return ctx.Err()
-		}
-		if _, again := s.linked(n); !again {
-			v := fileVersion(&n.stat)
-			if known, ok := s.known(n.path, &v); s.job.All || !ok || known.Object == (protocol.ObjectID{}) {
-				total += min(n.stat.Size, n.stat.Blocks*512)
-			}
-		}
-		return ctx.Err()
-	}}
-	if err := w.walk(all); err != nil {
-		return err
-	}
-	clear(s.links)
-	s.job.Planned(total)
-	return nil
-}
-
-// link is a file with several names.
-type link struct {
-	first string // the name met first
-	left  uint64 // names that were not met yet
-}
-
-// linked returns the name under which the file of n was met before, if it was,
-// and remembers it until all of its names were met.
-func (s *snapshot) linked(n *node) (first string, ok bool) {
-	nlink := uint64(n.stat.Nlink) // 32 bits on arm64
-	if nlink == 1 {
-		return "", false
-	}
-	key := [2]uint64{n.stat.Dev, n.stat.Ino}
-	l, ok := s.links[key]
-	if !ok {
-		s.links[key] = link{first: n.path, left: nlink - 1}
-		return "", false
-	}
-	if l.left--; l.left == 0 {
-		delete(s.links, key)
-	} else {
-		s.links[key] = l
-	}
-	return l.first, true
-}
-
-func (s *snapshot) known(path string, v *version) (version, bool) {
-	known, ok := s.cfg.State.known(s.job.Source, path)
-	return known, ok && known.sameFile(v)
+// known returns the version of a file that was sent last, and whether the file is
+// that version still. It must be asked in walk order.
+func (s *snapshot) known(path string, v *version) (version, bool, error) {
+	known, ok, err := s.recall.find(path)
+	return known, ok && known.sameFile(v), err
 }
 
 // node sends one name of the tree. Trouble with it is reported and the walk goes
@@ -187,6 +140,9 @@ func (s *snapshot) node(ctx context.Context, n *node) error {
 		return nil
 	}
 	if n.err != nil && n.stat.Mode == 0 {
+		if _, _, err := s.recall.find(n.path); err != nil { // it may come back as it was
+			return err
+		}
 		return s.lost(n)
 	}
 	switch n.kind() {
@@ -196,7 +152,7 @@ func (s *snapshot) node(ctx context.Context, n *node) error {
 		return s.symlink(n)
 	case unix.S_IFDIR:
 		e := s.owners.entry(n)
-		e.Xattrs = n.xattrs()
+		e.Xattrs, _ = n.xattrs()
 		if n.err != nil {
 			e.Problem = s.trouble(n.path, n.err)
 		}
@@ -220,7 +176,7 @@ func (s *snapshot) symlink(n *node) error {
 	if e.Target, err = n.target(); err != nil {
 		return s.lost(&node{path: n.path, err: err})
 	}
-	e.Xattrs = n.xattrs()
+	e.Xattrs, _ = n.xattrs()
 	return s.manifest.add(e)
 }
 

@@ -1,7 +1,6 @@
 package sender
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -141,36 +140,23 @@ func (s *State) setLatest(source string, l latest) error {
 	return nil
 }
 
-// version is one version of a file and the object that it became. Two stats
-// that agree in size, both times, inode and device are of one version.
-type version struct {
-	Size, ModTime, ChangeTime int64
-	Inode, Device             uint64
-	Object                    protocol.ObjectID
-	SHA256                    protocol.Hash
-}
-
-func (v *version) sameFile(o *version) bool {
-	return v.Size == o.Size && v.ModTime == o.ModTime && v.ChangeTime == o.ChangeTime && v.Inode == o.Inode && v.Device == o.Device
-}
-
-// settled reports whether a change after the time now of fileClock would show: one
-// in the same tick as the last change leaves both times as they are.
-func (v *version) settled(now int64) bool { return v.ChangeTime < now }
-
-// fileKey makes keys sort in walk order: '/' below every other byte.
-func fileKey(path string) []byte { return bytes.ReplaceAll([]byte(path), []byte{'/'}, []byte{0}) }
-
 // known returns the version that the path had when it was last sent.
 func (s *State) known(source, path string) (v version, ok bool) {
 	// An unreadable or damaged entry only costs that the file is sent again.
 	_ = s.db.View(func(tx *bbolt.Tx) error {
-		data := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles).Get(fileKey(path))
-		_, err := binary.Decode(data, binary.BigEndian, &v)
-		ok = data != nil && err == nil
+		ok = v.decode(filesOf(tx, source).Get(fileKey(path)))
 		return nil
 	})
 	return v, ok
+}
+
+// filesOf returns the bucket of a source's files, nil if there is none.
+func filesOf(tx *bbolt.Tx, source string) *bbolt.Bucket {
+	b := tx.Bucket(bucketSources).Bucket([]byte(source))
+	if b == nil {
+		return nil
+	}
+	return b.Bucket(bucketFiles)
 }
 
 // sentFile is a file whose object has left the socket.
@@ -180,6 +166,10 @@ type sentFile struct {
 	again int64 // when it was sent once more, ns; 0 for the first time
 }
 
+// fillPages is how full the pages of the state become. Files come in path order,
+// so that a page that was filled gets nothing more in between.
+const fillPages = 0.9
+
 // save remembers files that were sent.
 func (s *State) save(source string, files []sentFile) error {
 	if len(files) == 0 {
@@ -188,19 +178,17 @@ func (s *State) save(source string, files []sentFile) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		b := src.Bucket(bucketFiles)
+		b.FillPercent = fillPages
 		for i := range files {
 			if err := count(src, &files[i]); err != nil {
 				return err
 			}
-			key := fileKey(files[i].path)
-			if len(key) == 0 || len(key) > bbolt.MaxKeySize {
+			path := files[i].path
+			if len(path) == 0 || len(path) > bbolt.MaxKeySize {
 				continue // it is sent again each time
 			}
-			data, err := binary.Append(nil, binary.BigEndian, files[i].version)
-			if err != nil {
-				return err
-			}
-			if err := b.Put(key, data); err != nil {
+			// The transaction keeps both until it ends.
+			if err := b.Put(fileKey(path), appendVersion(nil, &files[i].version)); err != nil {
 				return err
 			}
 		}
@@ -215,33 +203,23 @@ func (s *State) save(source string, files []sentFile) error {
 // sweepBatch bounds the deletions of one transaction.
 const sweepBatch = 10000
 
-// sweep forgets the files of a source that keep, called in walk order with
-// the keys, does not want.
-func (s *State) sweep(source string, keep func(key []byte) bool) error {
-	var stale [][]byte
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles).ForEach(func(key, _ []byte) error {
-			if !keep(key) {
-				stale = append(stale, bytes.Clone(key))
-			}
-			return nil
-		})
-	})
-	for err == nil && len(stale) > 0 {
-		n := min(len(stale), sweepBatch)
-		err = s.db.Update(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucketSources).Bucket([]byte(source)).Bucket(bucketFiles)
-			for _, key := range stale[:n] {
+// forget drops files from the state by their keys.
+func (s *State) forget(source string, keys [][]byte) error {
+	for len(keys) > 0 {
+		n := min(len(keys), sweepBatch)
+		err := s.db.Update(func(tx *bbolt.Tx) error {
+			b := filesOf(tx, source)
+			for _, key := range keys[:n] {
 				if err := b.Delete(key); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		stale = stale[n:]
-	}
-	if err != nil {
-		return fmt.Errorf("forgetting files of %s that are gone: %w", source, err)
+		if err != nil {
+			return fmt.Errorf("forgetting files of %s that are gone: %w", source, err)
+		}
+		keys = keys[n:]
 	}
 	return nil
 }

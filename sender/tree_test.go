@@ -270,14 +270,14 @@ func TestJobsRefused(t *testing.T) {
 
 // Files with several names are remembered until all were met, not longer.
 func TestHardLinksAreForgotten(t *testing.T) {
-	s := &snapshot{links: map[[2]uint64]link{}}
+	links := hardLinks{}
 	met := func(p string, ino, names uint64) string {
 		n := &node{path: p}
 		n.stat.Ino = ino
 		for range names {
 			n.stat.Nlink++
 		}
-		first, _ := s.linked(n)
+		first, _ := links.met(n)
 		return first
 	}
 	for _, c := range []struct {
@@ -288,8 +288,8 @@ func TestHardLinksAreForgotten(t *testing.T) {
 	}{
 		{"a", 1, 1, "", 0}, {"b", 2, 3, "", 1}, {"c", 3, 2, "", 2}, {"d", 2, 3, "b", 2}, {"e", 3, 2, "c", 1}, {"f", 2, 3, "b", 0},
 	} {
-		if got := met(c.path, c.ino, c.names); got != c.want || len(s.links) != c.left {
-			t.Errorf("%s: %q and %d remembered, want %q and %d", c.path, got, len(s.links), c.want, c.left)
+		if got := met(c.path, c.ino, c.names); got != c.want || len(links) != c.left {
+			t.Errorf("%s: %q and %d remembered, want %q and %d", c.path, got, len(links), c.want, c.left)
 		}
 	}
 }

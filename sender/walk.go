@@ -21,6 +21,7 @@ type node struct {
 	dir  int    // descriptor of its directory, unix.AT_FDCWD for a root
 	name string // in dir
 	stat unix.Stat_t
+	bare bool  // no extended attributes: see version
 	err  error // why there is no stat, or why a directory could not be read
 }
 

@@ -1,0 +1,33 @@
+package sender
+
+import "strings"
+
+// hardLinks are the files with several names that a walk has met, by device and
+// inode, until it has met all of their names.
+type hardLinks map[[2]uint64]link
+
+// link is a file with several names.
+type link struct {
+	first string // the name met first
+	left  uint64 // names that were not met yet
+}
+
+// met returns the name under which the file of n was met before, if it was.
+func (h hardLinks) met(n *node) (first string, again bool) {
+	nlink := uint64(n.stat.Nlink) // 32 bits on arm64
+	if nlink == 1 {
+		return "", false
+	}
+	key := [2]uint64{n.stat.Dev, n.stat.Ino}
+	l, ok := h[key]
+	if !ok {
+		h[key] = link{first: strings.Clone(n.path), left: nlink - 1}
+		return "", false
+	}
+	if l.left--; l.left == 0 {
+		delete(h, key)
+	} else {
+		h[key] = l
+	}
+	return l.first, true
+}
