@@ -19,16 +19,18 @@ const syncEach = 32
 
 // known returns what is known of a complete object.
 func (v *Vault) known(k key) (content, bool) {
+	if c, ok := v.recorded(k); ok || !v.orphans {
+		return c, ok
+	}
+	return v.orphan(k)
+}
+
+// recorded returns what is known without a look at the disk.
+func (v *Vault) recorded(k key) (content, bool) {
 	if c, ok := v.fresh[k]; ok {
 		return c, true
 	}
-	if c, ok := v.catalog.get(k); ok {
-		return c, true
-	}
-	if !v.orphans {
-		return content{}, false
-	}
-	return v.orphan(k)
+	return v.catalog.get(k)
 }
 
 func (v *Vault) has(k key) bool {
@@ -98,8 +100,9 @@ func (v *Vault) gained(k key, c content) {
 
 // damaged says that an object was dropped.
 func (v *Vault) damaged(k key, why string) {
-	v.log.Warn().Str(event.Field, event.ObjectDamaged).Str("sender", k.sender).Stringer("object", k.id).Msg(why)
-	v.note(event.ObjectDamaged, Snapshot{}, k.sender+"/"+k.id.String()+": "+why)
+	if v.noteOften(event.ObjectDamaged, Snapshot{Sender: k.sender}, k.id.String()+": "+why) {
+		v.log.Warn().Str(event.Field, event.ObjectDamaged).Str("sender", k.sender).Stringer("object", k.id).Msg(why)
+	}
 }
 
 // syncFresh brings the complete objects to stable storage and then records

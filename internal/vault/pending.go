@@ -20,8 +20,9 @@ import (
 const (
 	// maxPending bounds the snapshots of one source that are not whole.
 	maxPending = 1000
-	// maxManifest bounds the manifest file, in bytes: a hundred million entries.
-	maxManifest = 64 << 30
+	// DefaultMaxManifest bounds the manifest file, in bytes: some ten million
+	// entries.
+	DefaultMaxManifest = 4 << 30
 	// maxWindow bounds what decompression may need, in bytes.
 	maxWindow = 8 << 20
 )
@@ -44,10 +45,12 @@ type pending struct {
 	snap     Snapshot
 	manifest bool                 // manifest.jsonl is there and good
 	missing  map[ObjectID]content // what the manifest lists and the vault lacks
+	more     bool                 // more is missing than missing holds
 	stale    bool                 // missing must be made anew
 	reported bool                 // nothing came since it was reported
 	failed   time.Time            // when publication failed last
 	backoff  time.Duration        // and how long the next try waits
+	notTill  time.Time            // when it is worth trying again
 }
 
 func isObject(e *manifest.Entry) bool {
@@ -106,14 +109,8 @@ func (v *Vault) Touch(s Snapshot) error {
 	if v.isPublished(s) {
 		return nil
 	}
-	same := 0
-	for o := range v.pending {
-		if o.Sender == s.Sender && o.Source == s.Source {
-			same++
-		}
-	}
-	if same >= maxPending {
-		return fmt.Errorf("%s has %d snapshots that are not whole: %w", s.Sender+"/"+s.Source, same, ErrLimit)
+	if err := v.mayBegin(s); err != nil {
+		return err
 	}
 	p := &pending{snap: s, Info: Info{
 		Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken,
@@ -139,9 +136,10 @@ func (v *Vault) Announced(s Snapshot) error {
 	if err := v.Touch(s); err != nil {
 		return err
 	}
-	v.log.Warn().Str(event.Field, event.SnapshotUnseen).Str("snapshot", s.Ref()).
-		Msg("the sender has sent a snapshot of which nothing came; push the source again")
-	v.note(event.SnapshotUnseen, s, "")
+	if v.noteOften(event.SnapshotUnseen, s, "") {
+		v.log.Warn().Str(event.Field, event.SnapshotUnseen).Str("snapshot", s.Ref()).
+			Msg("the sender has sent a snapshot of which nothing came; push the source again")
+	}
 	return nil
 }
 
@@ -194,30 +192,6 @@ func (v *Vault) takeUp(placed []*pending) error {
 	return nil
 }
 
-// refresh makes the set of missing objects anew from the manifest.
-func (v *Vault) refresh(p *pending) error {
-	if !p.stale {
-		return nil
-	}
-	p.missing = map[ObjectID]content{}
-	p.stale = false
-	path := filepath.Join(v.layout.pending(p.snap), manifestFile)
-	// Two looks: an object that was not recorded before a crash is kept only if
-	// some manifest wants it.
-	err := eachEntry(path, func(e *manifest.Entry) error {
-		if isObject(e) {
-			p.missing[ObjectID(e.Object)] = content{e.Size, Hash(e.SHA256)}
-		}
-		return nil
-	})
-	for id, c := range p.missing {
-		if have, ok := v.known(key{p.Sender, id}); ok && have == c {
-			delete(p.missing, id)
-		}
-	}
-	return err
-}
-
 // CloseSnapshot tells what the manifest of a snapshot is. When it has come and
 // all of its objects are there, the restore point is published.
 func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
@@ -229,11 +203,12 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 	if p == nil {
 		return v.compare(s, ref)
 	}
-	if ref.Size <= 0 || ref.Size > maxManifest || ref.ObjectSize <= 0 || ref.ObjectSize > maxManifest {
-		return fmt.Errorf("a manifest of %d bytes: %w", ref.Size, ErrLimit)
+	if most := v.opt.MaxManifest; ref.Size <= 0 || ref.Size > most || ref.ObjectSize <= 0 || ref.ObjectSize > most {
+		v.noteOften(event.ManifestRefused, s, fmt.Sprintf("it has %d bytes, max_manifest is %d", ref.Size, most))
+		return fmt.Errorf("a manifest of %d bytes: %w; raise max_manifest if that can be", ref.Size, ErrLimit)
 	}
 	if p.Ref != nil && p.Ref.SHA256 != ref.SHA256 {
-		v.note(event.ManifestRefused, s, "a second manifest with another content: "+ref.SHA256.String())
+		v.noteOften(event.ManifestRefused, s, "a second manifest with another content: "+ref.SHA256.String())
 		return fmt.Errorf("a second manifest of %s: %w", s.Ref(), ErrConflict)
 	}
 	if p.Ref == nil {
@@ -255,14 +230,27 @@ func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
 		return v.failed(err)
 	}
 	if sum != ref.SHA256 {
-		v.note(event.ManifestRefused, s, "another manifest for a restore point that is published: "+ref.SHA256.String())
+		v.noteOften(event.ManifestRefused, s, "another manifest for a restore point that is published: "+ref.SHA256.String())
 		return fmt.Errorf("another manifest for %s: %w", s.Ref(), ErrConflict)
 	}
 	return nil
 }
 
-// advance takes a snapshot as far as it goes: manifest, then publication.
+// advance takes a snapshot as far as it goes: manifest, then publication. What
+// took long and came to nothing has to wait, so that the others get their turn.
 func (v *Vault) advance(p *pending) error {
+	begun := time.Now()
+	if begun.Before(p.notTill) {
+		return nil
+	}
+	err := v.attempt(p)
+	if took := time.Since(begun); took > longAttempt {
+		p.notTill = begun.Add(attemptPause * took)
+	}
+	return err
+}
+
+func (v *Vault) attempt(p *pending) error {
 	if !p.manifest {
 		if ok, err := v.takeManifest(p); err != nil || !ok {
 			return err
@@ -271,7 +259,7 @@ func (v *Vault) advance(p *pending) error {
 	if err := v.refresh(p); err != nil {
 		return err
 	}
-	if len(p.missing) > 0 {
+	if len(p.missing) > 0 || p.more {
 		return nil
 	}
 	return v.publish(p)
@@ -285,10 +273,16 @@ func (v *Vault) takeManifest(p *pending) (bool, error) {
 		return false, nil
 	}
 	dir := v.layout.pending(p.snap)
-	err := v.unpackManifest(p, k, filepath.Join(dir, manifestFile+".new"))
-	if errors.Is(err, ErrDamaged) {
-		v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", p.snap.Ref()).Err(err).Msg("manifest refused")
-		v.note(event.ManifestRefused, p.snap, err.Error())
+	fresh := filepath.Join(dir, manifestFile+".new")
+	err := v.unpackManifest(p, k, fresh)
+	if err == nil {
+		_, err = hardlinkTargets(fresh)
+	}
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit) {
+		os.Remove(fresh)
+		if v.noteOften(event.ManifestRefused, p.snap, err.Error()) {
+			v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", p.snap.Ref()).Err(err).Msg("manifest refused")
+		}
 		p.Ref = nil
 		return false, v.savePending(p)
 	}
@@ -296,7 +290,7 @@ func (v *Vault) takeManifest(p *pending) (bool, error) {
 		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
 	}
 	if err == nil {
-		err = v.disk.rename(filepath.Join(dir, manifestFile+".new"), filepath.Join(dir, manifestFile))
+		err = v.disk.rename(fresh, filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
 		err = v.disk.syncPath(dir)
@@ -326,7 +320,7 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 		return err
 	}
 	defer out.Close()
-	w := &diskWriter{disk: &v.disk, file: out}
+	w := &diskWriter{disk: &v.disk, file: out, space: &v.space}
 	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w)); err != nil {
 		if w.err != nil {
 			return w.err
@@ -342,13 +336,19 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 // diskWriter writes through the disk and remembers its errors, so that they are
 // told apart from those of what is read.
 type diskWriter struct {
-	disk *disk
-	file *os.File
-	off  int64
-	err  error
+	disk  *disk
+	file  *os.File
+	space *spaceWatch // asked before each write, unless nil
+	off   int64
+	err   error
 }
 
 func (w *diskWriter) Write(p []byte) (n int, err error) {
+	if w.space != nil {
+		if w.err = w.space.ask(len(p)); w.err != nil {
+			return 0, w.err
+		}
+	}
 	n, err = w.disk.writeAt(w.file, p, w.off)
 	w.off += int64(n)
 	w.err = err

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/internal/event"
-	"weir/internal/manifest"
 )
 
 // errMismatch is returned while a tree is built that lists an object otherwise
@@ -106,7 +105,7 @@ func (v *Vault) syncTree(p *pending, dir string, t *tree) error {
 		return err
 	}
 	p.Received = now
-	if len(t.dirs)+t.files > v.syncEach {
+	if len(t.dirs)+t.files > v.syncEach || t.long {
 		return v.syncFileSystem()
 	}
 	if err := v.disk.sync(t.sumFile); err != nil {
@@ -170,7 +169,7 @@ func (v *Vault) forget(k key) {
 func (v *Vault) publishReady() error {
 	var first error
 	for _, p := range v.pending {
-		if p.Ref == nil {
+		if p.Ref == nil || p.more && !v.worthALook(p) {
 			continue
 		}
 		if err := v.advance(p); err != nil && first == nil {
@@ -207,6 +206,12 @@ func (v *Vault) linkAt(from string, dir int, name string) (copied bool, err erro
 		return true, err
 	}
 	defer in.Close()
+	// One object that a manifest lists a million times must not fill the disk.
+	if st, err := in.Stat(); err != nil {
+		return true, err
+	} else if err := v.space.ask(int(st.Size())); err != nil {
+		return true, err
+	}
 	out, err := createAt(dir, name)
 	if err != nil {
 		return true, err
@@ -224,18 +229,6 @@ func createAt(dir int, name string) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
-}
-
-// hardlinkTargets returns the paths that hard links of the manifest name.
-func hardlinkTargets(path string) (map[string]*manifest.Entry, error) {
-	targets := map[string]*manifest.Entry{}
-	err := eachEntry(path, func(e *manifest.Entry) error {
-		if e.Kind == manifest.Hardlink {
-			targets[e.Target] = nil
-		}
-		return nil
-	})
-	return targets, err
 }
 
 // checkChain compares the previous manifest that a manifest names with the one

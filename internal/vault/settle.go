@@ -72,13 +72,15 @@ func (v *Vault) reportPartial() {
 		if err := v.savePending(p); err != nil {
 			v.troubled(err)
 		}
+		if !v.noteOften(event.SnapshotPartial, p.snap, "") {
+			continue
+		}
 		line := v.log.Warn().Str(event.Field, event.SnapshotPartial).Str("snapshot", p.snap.Ref()).
 			Bool("manifest", p.manifest).Int64("missing_files", p.MissingFiles).Int64("missing_bytes", p.MissingBytes)
 		if len(files) > 0 {
 			line = line.Interface("files", files)
 		}
 		line.Msg("a snapshot is not whole; push the source again to fill the holes")
-		v.note(event.SnapshotPartial, p.snap, "")
 	}
 }
 

@@ -35,6 +35,29 @@ func (w *spaceWatch) ask(n int) error {
 	}
 	if free := int64(st.Bavail) * st.Bsize; free-int64(n) < w.minFree {
 		w.err = fmt.Errorf("%d bytes are free, min_free is %d: %w", free, w.minFree, ErrSpace)
+	} else if st.Files > 0 {
+		w.err = inodesLeft(st.Ffree, st.Files)
 	}
 	return w.err
+}
+
+// inodeReserve is the share of a file system's inodes that new data must leave
+// free, in percent.
+const inodeReserve = 1
+
+// inodes returns ErrSpace when few inodes are left. File systems that make them
+// as they go have no number.
+func (w *spaceWatch) inodes() error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(w.dir, &st); err != nil || st.Files == 0 {
+		return nil // what comes next will tell
+	}
+	return inodesLeft(st.Ffree, st.Files)
+}
+
+func inodesLeft(free, all uint64) error {
+	if free/inodeReserve < all/100 {
+		return fmt.Errorf("%d of %d inodes are free: %w", free, all, ErrSpace)
+	}
+	return nil
 }

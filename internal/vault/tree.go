@@ -21,21 +21,28 @@ import (
 type tree struct {
 	vault   *Vault
 	pending *pending
-	base    string // the data directory
-	stack   []openDir
+	base    string   // the data directory
+	at      *os.File // the directory that is being filled, nil in the end
+	path    string   // of it in the snapshot; "" is data itself
 	sumFile *os.File
 	sums    *bufio.Writer
 	line    []byte
-	targets map[string]*manifest.Entry // of hard links
-	dirs    []string                   // made, up to what is synced one by one
-	made    []string                   // files made, likewise
-	files   int                        // all files made, not linked
+	targets linkedFiles
+	dirs    []string // made, up to what is synced one by one
+	made    []string // files made, likewise
+	files   int      // all files made, not linked
+	inodes  int      // made of any kind
+	long    bool     // some path is too long to be synced by name
 }
 
-type openDir struct {
-	path string // in the snapshot; "" is data itself
-	file *os.File
-}
+const (
+	// longPath is up to which length a path can be opened in one call, in bytes:
+	// PATH_MAX, less than what may stand before it.
+	longPath = 4000
+	// inodesAsk is after how many new inodes the disk is asked for room. They come
+	// from the manifest alone, so that little on the link makes many.
+	inodesAsk = 1000
+)
 
 func (v *Vault) newTree(p *pending, dir string) (*tree, error) {
 	t := &tree{vault: v, pending: p, base: filepath.Join(dir, dataDir)}
@@ -51,7 +58,7 @@ func (v *Vault) newTree(p *pending, dir string) (*tree, error) {
 	if err != nil {
 		return t, err
 	}
-	t.stack = []openDir{{"", f}}
+	t.at = f
 	t.dirs = append(t.dirs, t.base)
 	return t, nil
 }
@@ -64,7 +71,7 @@ func (t *tree) build(manifestPath string) (err error) {
 	if err := eachEntry(manifestPath, t.entry); err != nil {
 		return err
 	}
-	for len(t.stack) > 0 {
+	for t.at != nil {
 		if err := t.pop(); err != nil {
 			return err
 		}
@@ -79,17 +86,12 @@ func (t *tree) entry(e *manifest.Entry) error {
 		return err
 	case manifest.Hardlink:
 		target := t.targets[e.Target]
-		if target == nil {
-			return nil // of a file that could not be read
+		if !target.good {
+			return nil // it is no file, or could not be read
 		}
-		link := *target
-		link.Path = e.Path
-		return t.place(&link)
+		return t.place(target.entry(e.Path))
 	case manifest.File:
-		if _, ok := t.targets[e.Path]; ok {
-			kept := *e
-			t.targets[e.Path] = &kept
-		}
+		t.targets.note(e)
 		return t.place(e)
 	}
 	return nil // symbolic links are in the manifest only
@@ -143,7 +145,16 @@ func (t *tree) empty(dir int, name, full string) error {
 		return err
 	}
 	t.note(full)
-	return f.Close()
+	return errors.Join(f.Close(), t.room())
+}
+
+// room asks for room now and then: a manifest of a few megabytes can list more
+// empty files and directories than the disk has inodes.
+func (t *tree) room() error {
+	if t.inodes++; t.inodes%inodesAsk != 0 {
+		return nil
+	}
+	return t.vault.space.inodes()
 }
 
 // note remembers a new file, while there are so few that they are synced one by
@@ -151,6 +162,7 @@ func (t *tree) empty(dir int, name, full string) error {
 func (t *tree) note(full string) {
 	if t.files++; len(t.made) <= t.vault.syncEach {
 		t.made = append(t.made, filepath.Join(t.base, full))
+		t.long = t.long || len(full) > longPath
 	}
 }
 
@@ -164,59 +176,71 @@ func parent(p string) string {
 // enter returns the open directory p, and makes it and its parents where they
 // are not there. Directories that the walk has left are closed, read-only.
 func (t *tree) enter(p string) (int, error) {
-	for top := t.stack[len(t.stack)-1]; !within(p, top.path); top = t.stack[len(t.stack)-1] {
+	for !within(p, t.path) {
 		if err := t.pop(); err != nil {
 			return 0, err
 		}
 	}
-	for {
-		top := t.stack[len(t.stack)-1]
-		if top.path == p {
-			return int(top.file.Fd()), nil
-		}
-		rest := strings.TrimPrefix(strings.TrimPrefix(p, top.path), "/")
+	for t.path != p {
+		rest := strings.TrimPrefix(strings.TrimPrefix(p, t.path), "/")
 		name, _, _ := strings.Cut(rest, "/")
-		if err := t.push(top, name); err != nil {
-			return 0, fmt.Errorf("making the directory %q: %w", p, err)
+		if err := t.push(p[:len(p)-len(rest)+len(name)], name); err != nil {
+			return 0, fmt.Errorf("making the directory %.200q: %w", p, err)
 		}
 	}
+	return int(t.at.Fd()), nil
 }
 
 func within(p, dir string) bool {
-	return dir == "" || p == dir || strings.HasPrefix(p, dir+"/")
+	return dir == "" || p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
-func (t *tree) push(top openDir, name string) error {
-	at := int(top.file.Fd())
+// push makes the directory name in the present one and goes into it. Only the
+// deepest one is open: a manifest can be deeper than there are descriptors.
+func (t *tree) push(full, name string) error {
+	at := int(t.at.Fd())
 	if err := unix.Mkdirat(at, name, 0o755); err != nil {
 		return err
 	}
-	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err := t.move(name, full); err != nil {
+		return err
+	}
+	if len(t.dirs) <= t.vault.syncEach {
+		t.dirs = append(t.dirs, filepath.Join(t.base, full))
+		t.long = t.long || len(full) > longPath
+	}
+	return t.room()
+}
+
+// move goes to the directory that name leads to from the present one.
+func (t *tree) move(name, full string) error {
+	fd, err := unix.Openat(int(t.at.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	p := path.Join(top.path, name)
-	t.stack = append(t.stack, openDir{p, os.NewFile(uintptr(fd), name)})
-	if len(t.dirs) <= t.vault.syncEach {
-		t.dirs = append(t.dirs, filepath.Join(t.base, p))
-	}
+	t.at.Close()
+	t.at, t.path = os.NewFile(uintptr(fd), name), full
 	return nil
 }
 
+// pop makes the present directory read-only and goes up. Nobody else moves
+// anything below staging/, so ".." is where the walk came from.
 func (t *tree) pop() error {
-	top := t.stack[len(t.stack)-1]
-	t.stack = t.stack[:len(t.stack)-1]
-	err := top.file.Chmod(0o555)
-	if cerr := top.file.Close(); err == nil {
-		err = cerr
+	if err := t.at.Chmod(0o555); err != nil {
+		return err
 	}
-	return err
+	if t.path == "" {
+		err := t.at.Close()
+		t.at = nil
+		return err
+	}
+	return t.move("..", t.path[:max(strings.LastIndexByte(t.path, '/'), 0)])
 }
 
 // close lets go of everything, also after an error.
 func (t *tree) close() error {
-	for _, d := range t.stack {
-		d.file.Close()
+	if t.at != nil {
+		t.at.Close()
 	}
 	return t.sumFile.Close()
 }

@@ -19,8 +19,11 @@ func (v *Vault) note(name string, s Snapshot, detail string) {
 // the next.
 func (v *Vault) record(name string, s Snapshot, detail string) error {
 	e := Event{Time: v.clock.read(), Event: name, Detail: detail}
-	if s.Sender != "" {
+	switch {
+	case s.Source != "":
 		e.Snapshot = s.Ref()
+	case s.Sender != "":
+		e.Snapshot = s.Sender
 	}
 	return v.events.add(e)
 }

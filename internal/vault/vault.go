@@ -36,6 +36,8 @@ type Options struct {
 	Signers   map[string]ed25519.PublicKey // of the senders, for allowed_signers
 	OnPublish func(Info)                   // may be nil
 	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
+
+	MaxManifest int64 // bytes of the largest manifest, 0 for DefaultMaxManifest
 }
 
 // Vault is a vault that is open for writing. Its methods are called from one
@@ -63,6 +65,8 @@ type Vault struct {
 	made    map[string]bool   // directories that are there
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
 	unswept map[string]bool   // senders whose orphans are still to be removed
+
+	bounds // of what one sender can cause
 
 	space    spaceWatch
 	syncEach int                  // up to how many files and directories are synced one by one
@@ -96,6 +100,9 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.MaxManifest == 0 {
+		opt.MaxManifest = DefaultMaxManifest
+	}
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
@@ -104,6 +111,7 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	if opt.Point != nil {
 		v.disk.point = opt.Point
 	}
+	v.bounds = newBounds()
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
 	if err := v.acquire(); err != nil {
 		v.release()
@@ -205,28 +213,6 @@ func (v *Vault) recover() error {
 	}
 	v.completeReady()
 	return v.publishReady()
-}
-
-// clearDir removes what is in dir. Published directories are made read-only
-// only after they left the staging area, so modes are no obstacle.
-func clearDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				os.Chmod(p, 0o755)
-			}
-			return nil
-		})
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // writeSigners lists the senders' keys in the form that ssh-keygen reads. Keys

@@ -62,7 +62,7 @@ type verifier struct {
 	sums     hash.Hash // of the SHA256SUMS that should be there
 	names    map[string]bool
 	line     []byte
-	links    map[string]*manifest.Entry
+	links    linkedFiles
 }
 
 // Verify reads every byte of a snapshot again and compares it with the manifest,
@@ -171,16 +171,11 @@ func (v *verifier) entry(e *manifest.Entry) error {
 	case manifest.Dir:
 		v.names[e.Path] = true
 	case manifest.Hardlink:
-		if target := v.links[e.Target]; target != nil {
-			link := *target
-			link.Path = e.Path
-			v.file(&link)
+		if target := v.links[e.Target]; target.good {
+			v.file(target.entry(e.Path))
 		}
 	case manifest.File:
-		if _, ok := v.links[e.Path]; ok {
-			kept := *e
-			v.links[e.Path] = &kept
-		}
+		v.links.note(e)
 		if isObject(e) || e.Size == 0 && e.Problem == "" {
 			v.file(e)
 		}

@@ -1,0 +1,396 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+// entryAttributes is what every entry of a raw manifest has.
+const entryAttributes = `"mode":"0644","uid":0,"gid":0,"mtime":"2026-11-22T20:15:00.000000000Z"`
+
+func rawFile(path string) string {
+	return fmt.Sprintf(`{"path":%s,"kind":"file","size":0,"sha256":"%x",%s}`, path, sha256.Sum256(nil), entryAttributes)
+}
+
+func rawDir(path string) string {
+	return fmt.Sprintf(`{"path":%s,"kind":"dir",%s}`, path, entryAttributes)
+}
+
+func rawLink(path, target string) string {
+	return fmt.Sprintf(`{"path":%s,"kind":"symlink",%s,"target":%q}`, path, entryAttributes, target)
+}
+
+// raw makes a shot of lines that no writer checked, signed with the good key.
+func (g *store) raw(number uint64, lines ...string) *shot {
+	g.t.Helper()
+	s := g.shot(number)
+	head, _, _ := bytes.Cut(s.manifest, []byte("\n"))
+	files := 0
+	for _, l := range lines {
+		if strings.Contains(l, `"kind":"file"`) || strings.Contains(l, `"kind":"hardlink"`) {
+			files++
+		}
+	}
+	text := string(head) + "\n" + strings.Join(lines, "\n") + "\n" +
+		fmt.Sprintf(`{"end":true,"entries":%d,"files":%d,"bytes":0,"problems":0}`, len(lines), files) + "\n"
+	g.signText(s, text)
+	return s
+}
+
+func (g *store) signText(s *shot, text string) {
+	// The reader's own digest is not to be had of a text that it refuses.
+	g.signed(s, []byte(text), manifest.Sign(g.key, sha512.Sum512([]byte(text))))
+}
+
+// count counts the events of a name.
+func (g *store) count(name string) (n int) {
+	g.t.Helper()
+	for _, e := range g.events() {
+		if e == name {
+			n++
+		}
+	}
+	return n
+}
+
+// TestHostileManifests gives the vault manifests that are signed with the good
+// key and break every rule of the form. Each is refused by name; what is stored
+// stays as it is, and nothing appears anywhere else.
+func TestHostileManifests(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for name, lines := range map[string][]string{
+		"dot dot":            {rawFile(`"../../../etc/cron.d/evil"`)},
+		"dot dot inside":     {rawDir(`"a"`), rawFile(`"a/../../evil"`)},
+		"dot":                {rawFile(`"./evil"`)},
+		"absolute":           {rawFile(`"/etc/cron.d/evil"`)},
+		"NUL":                {rawFile(`"evil\u0000.txt"`)},
+		"empty":              {rawFile(`""`)},
+		"empty name inside":  {rawFile(`"a//evil"`)},
+		"slash at the end":   {rawFile(`"evil/"`)},
+		"long name":          {rawFile(`"` + long + `"`)},
+		"long path":          {rawFile(`"` + strings.Repeat("a/", 33000) + `f"`)},
+		"twice":              {rawFile(`"a"`), rawFile(`"a"`)},
+		"out of order":       {rawFile(`"b"`), rawFile(`"a"`)},
+		"below a symlink":    {rawLink(`"a"`, "/etc"), rawFile(`"a/passwd"`)},
+		"below a file":       {rawFile(`"a"`), rawFile(`"a/b"`)},
+		"size 2^63":          {strings.Replace(rawFile(`"a"`), `"size":0`, `"size":9223372036854775808`, 1)},
+		"size 2^62+1":        {strings.Replace(rawFile(`"a"`), `"size":0`, `"size":4611686018427387905`, 1)},
+		"size -1":            {strings.Replace(rawFile(`"a"`), `"size":0`, `"size":-1`, 1)},
+		"content of nothing": {strings.Replace(rawFile(`"a"`), `"size":0`, `"size":5`, 1)},
+		"year 10000":         {strings.Replace(rawFile(`"a"`), `2026`, `10000`, 1)},
+		"year -1":            {strings.Replace(rawFile(`"a"`), `2026`, `-001`, 1)},
+		"a device":           {strings.Replace(rawFile(`"a"`), `"file"`, `"device"`, 1)},
+		"mode 010000":        {strings.Replace(rawFile(`"a"`), `0644`, `10000`, 1)},
+		"uid 2^32":           {strings.Replace(rawFile(`"a"`), `"uid":0`, `"uid":4294967296`, 1)},
+		"hard link to later": {`{"path":"a","kind":"hardlink","target":"b"}`, rawFile(`"b"`)},
+		"hard link to self":  {`{"path":"a","kind":"hardlink","target":"a"}`},
+		"hard link above":    {rawDir(`"a"`), `{"path":"a/b","kind":"hardlink","target":"a"}`},
+		"hard link away":     {`{"path":"b","kind":"hardlink","target":"../../../etc/passwd"}`},
+		"a second field":     {strings.Replace(rawFile(`"a"`), `"size":0`, `"size":0,"size":0`, 1)},
+		"white space":        {strings.Replace(rawFile(`"a"`), `,"kind"`, `, "kind"`, 1)},
+		"other escapes":      {rawFile(`"\u0061"`)},
+		"no JSON":            {"rm -rf /"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newStore(t)
+			first := g.shot(1, 100, 5000)
+			g.send(first)
+			before := snapshotTree(t, filepath.Join(g.dir, "prod"))
+			evil := g.raw(2, lines...)
+			g.send(evil)
+			if g.state(evil) != Partial || g.count(event.ManifestRefused) == 0 {
+				t.Errorf("it is %q, events %v", g.state(evil), g.events())
+			}
+			if after := snapshotTree(t, filepath.Join(g.dir, "prod")); !slices.Equal(before, after) {
+				t.Errorf("what is stored changed:\n%v\n%v", before, after)
+			}
+			good := g.shot(3, 200)
+			g.send(good)
+			if g.state(good) != Whole {
+				t.Errorf("the next good snapshot is %q", g.state(good))
+			}
+			g.verify()
+		})
+	}
+}
+
+// TestStrangeButAllowed publishes what a hostile sender may well list: it harms
+// nothing in the vault.
+func TestStrangeButAllowed(t *testing.T) {
+	hard := func(path, target string) string {
+		return fmt.Sprintf(`{"path":%q,"kind":"hardlink","target":%q}`, path, target)
+	}
+	for name, lines := range map[string][]string{
+		"clashing case":           {rawFile(`"README"`), rawFile(`"Readme"`), rawFile(`"readme"`)},
+		"symlinks out":            {rawLink(`"a"`, "/etc"), rawLink(`"b"`, "../../../.weir"), rawLink(`"c"`, "c")},
+		"hard link to nothing":    {rawFile(`"b"`), hard("c", "a")},
+		"hard link to a dir":      {rawDir(`"a"`), hard("b", "a")},
+		"hard link to a symlink":  {rawLink(`"a"`, "/etc/passwd"), hard("b", "a")},
+		"hard link to hard link":  {rawFile(`"a"`), hard("b", "a"), hard("c", "b")},
+		"the vault's own names":   {rawFile(`".weir"`), rawDir(`"data"`), rawFile(`"manifest.jsonl"`), rawFile(`"manifest.sig"`)},
+		"newlines and escapes":    {rawFile(`"\u001b[2Jx\n0000  data/y"`)},
+		"setuid for the world":    {strings.Replace(rawFile(`"a"`), `0644`, `6777`, 1)},
+		"times at the ends":       {strings.Replace(rawFile(`"a"`), `2026`, `0000`, 1), strings.Replace(rawFile(`"b"`), `2026`, `9999`, 1)},
+		"a dangerous attribute":   {strings.Replace(rawFile(`"a"`), `}`, `,"xattrs":{"security.capability":"AQAAAg=="}}`, 1)},
+		"1,500 deep":              {rawFile(`"` + strings.Repeat("a/", 1500) + `f"`)},
+		"20,000 in one directory": crowd(20000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newStore(t)
+			s := g.raw(1, lines...)
+			g.send(s)
+			if g.state(s) != Whole {
+				t.Fatalf("it is %q", g.state(s))
+			}
+			g.verify()
+			point := filepath.Join(g.dir, "prod", "etc", s.Name())
+			entries, err := os.ReadDir(point)
+			if err != nil || len(entries) != 4 {
+				t.Errorf("the restore point holds %v, %v", entries, err)
+			}
+			if err := removeAll(point); err != nil {
+				t.Errorf("it cannot be removed: %v", err)
+			}
+		})
+	}
+}
+
+func crowd(n int) (lines []string) {
+	for i := range n {
+		lines = append(lines, rawFile(fmt.Sprintf(`"f%07d"`, i)))
+	}
+	return lines
+}
+
+// TestClearedInSpiteOfDepth holds that the staging area can be cleared of a tree
+// that was cut short: otherwise nothing would ever be published again.
+func TestClearedInSpiteOfDepth(t *testing.T) {
+	g := newStore(t)
+	f := &faulty{left: 1 << 30, err: unix.EIO}
+	g.kill()
+	g.disk = f.disk()
+	g.open()
+	deep := g.raw(1, rawFile(`"`+strings.Repeat("a/", 3000)+`f"`))
+	g.v.disk.point = func(name string) {
+		if name == "built" {
+			f.broken = true
+		}
+	}
+	g.send(deep)
+	if g.state(deep) != Partial {
+		t.Fatalf("with a broken disk it is %q", g.state(deep))
+	}
+	f.broken, g.v.disk.point = false, func(string) {}
+	next := g.shot(2, 100)
+	g.send(next)
+	if g.state(next) != Whole {
+		t.Errorf("the next one is %q", g.state(next))
+	}
+	g.verify()
+}
+
+func TestManifestsAreBounded(t *testing.T) {
+	g := newStore(t)
+	g.v.opt.MaxManifest = 100_000
+	for number, size := range map[uint64]int64{1: 100_001, 2: 1 << 62, 3: -1, 4: 0} {
+		s := g.shot(number, 10)
+		s.ref.Size = size
+		if err := g.v.CloseSnapshot(s.Snapshot, s.ref); !errors.Is(err, ErrLimit) {
+			t.Errorf("a manifest of %d bytes: %v", size, err)
+		}
+	}
+	bomb := g.raw(5, crowd(20000)...) // well-formed, 20 times as much as it says
+	bomb.ref.Size = 99_999
+	g.send(bomb)
+	if g.state(bomb) != Partial || g.count(event.ManifestRefused) != 5 {
+		t.Errorf("a bomb is %q, events %v", g.state(bomb), g.events())
+	}
+	s := g.shot(6, 10)
+	g.send(s)
+	if g.state(s) != Whole {
+		t.Errorf("a small manifest: %q", g.state(s))
+	}
+}
+
+func TestLinksInMemoryAreBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	g := newStore(t)
+	var lines []string
+	for i := range 1000 {
+		lines = append(lines, rawFile(fmt.Sprintf(`"f%04d"`, i)), fmt.Sprintf(`{"path":"f%04d-","kind":"hardlink","target":"f%04d"}`, i, i))
+	}
+	if err := os.WriteFile(path, g.raw(1, lines...).manifest, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := linkTargets(path, 1000*(linkedEntry+5)); err != nil || len(all) != 1000 {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	if _, err := linkTargets(path, 999*(linkedEntry+5)); !errors.Is(err, ErrLimit) {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
+// TestMoreMissingThanIsRemembered lets several snapshots lack far more than the
+// vault holds in memory. All become whole in the end, and only then.
+func TestMoreMissingThanIsRemembered(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		g := newStore(t)
+		g.v.missingMost = 20
+		sizes := slices.Repeat([]int{50}, 55)
+		var all []*shot
+		for n := range uint64(3) {
+			s := g.shot(n+1, sizes...)
+			g.finish(s)
+			all = append(all, s)
+		}
+		if restart {
+			g.kill()
+			g.open()
+			g.v.missingMost = 20
+		}
+		held := 0
+		for _, p := range g.v.pending {
+			held += len(p.missing)
+		}
+		if !restart && held > 20 {
+			t.Errorf("%d missing objects are remembered", held)
+		}
+		for _, s := range all {
+			for i, f := range s.files {
+				if g.state(s) != Partial {
+					t.Fatalf("without %d files %s is %q", len(s.files)-i, s.Name(), g.state(s))
+				}
+				g.v.WriteRange(s.Snapshot, f.id, 0, f.content)
+				g.v.EndObject(s.Snapshot, f.id, int64(len(f.content)), sha256.Sum256(f.content), nil)
+			}
+		}
+		for range 20 {
+			g.v.Settle(true)
+		}
+		for _, s := range all {
+			if g.state(s) != Whole {
+				t.Errorf("%s is %q", s.Name(), g.state(s))
+			}
+		}
+		g.verify()
+	}
+}
+
+// TestNotesAreBounded damages thousands of objects: the event log must not grow
+// faster than the link brings bytes.
+func TestNotesAreBounded(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1)
+	for i := range 5000 {
+		id := ObjectID{1, byte(i), byte(i >> 8)}
+		g.v.WriteRange(s.Snapshot, id, 0, []byte("x"))
+		g.v.EndObject(s.Snapshot, id, 1, Hash{1}, nil)
+	}
+	if n := g.count(event.ObjectDamaged); n < noteBurst || n > noteBurst+5 {
+		t.Errorf("%d events were noted", n)
+	}
+}
+
+func TestAllowanceComesBack(t *testing.T) {
+	now := time.Unix(0, 0)
+	a := allowance{left: 1, at: now}
+	if _, ok := a.take(now); !ok {
+		t.Error("the first was refused")
+	}
+	for range 7 {
+		if _, ok := a.take(now); ok {
+			t.Error("a second one at once")
+		}
+	}
+	if refused, ok := a.take(now.Add(noteEvery)); !ok || refused != 7 {
+		t.Errorf("later: %d, %v", refused, ok)
+	}
+}
+
+// TestSendersAreBounded lets one sender name sources and snapshots without end.
+// Another sender does not notice.
+func TestSendersAreBounded(t *testing.T) {
+	g := newStore(t)
+	at := time.Unix(1.9e9, 0)
+	took := 0
+	for i := range maxSources + 50 {
+		if g.v.Announced(Snapshot{"prod", fmt.Sprintf("s%d", i), 1, at}) == nil {
+			took++
+		}
+	}
+	if took != maxSources {
+		t.Errorf("%d sources were taken, want %d", took, maxSources)
+	}
+	took = 0
+	for i := range uint64(maxPending + 50) {
+		if err := g.v.Touch(Snapshot{"prod", "s1", i + 1e9, at}); err == nil {
+			took++
+		} else if !errors.Is(err, ErrLimit) {
+			t.Fatal(err)
+		}
+	}
+	if took != maxPending-1 {
+		t.Errorf("%d snapshots were taken, want %d", took, maxPending-1)
+	}
+	if err := g.v.Touch(Snapshot{"other", "s1", 1, at}); err != nil {
+		t.Errorf("another sender: %v", err)
+	}
+	g.kill()
+	g.open()
+	if err := g.v.Touch(Snapshot{"prod", "one-more", 1, at}); !errors.Is(err, ErrLimit) {
+		t.Errorf("after a restart: %v", err)
+	}
+}
+
+// TestCopiesAskForRoom holds that an object listed so often that it has to be
+// copied does not fill the disk.
+func TestCopiesAskForRoom(t *testing.T) {
+	g := newStore(t)
+	d := realDisk()
+	d.link = func(string, int, string) error { return unix.EMLINK }
+	g.kill()
+	g.disk = d
+	g.open()
+	s := g.shot(1, 3<<20)
+	g.v.WriteRange(s.Snapshot, s.files[0].id, 0, s.files[0].content)
+	g.v.EndObject(s.Snapshot, s.files[0].id, 3<<20, sha256.Sum256(s.files[0].content), nil)
+	g.v.space.minFree, g.v.space.written = 1<<62, spaceBytes
+	g.v.CloseSnapshot(s.Snapshot, s.ref)
+	g.finish(s)
+	if g.state(s) != Partial {
+		t.Fatalf("without room it is %q", g.state(s))
+	}
+	g.v.space.minFree, g.v.space.written = 0, spaceBytes
+	g.finish(s)
+	if g.state(s) != Whole {
+		t.Errorf("with room it is %q", g.state(s))
+	}
+	g.verify()
+}
+
+func TestInodesAreKept(t *testing.T) {
+	for _, c := range []struct {
+		free, all uint64
+		ok        bool
+	}{{0, 1000, false}, {9, 1000, false}, {10, 1000, true}, {1000, 1000, true}, {1 << 40, 1 << 45, true}} {
+		if err := inodesLeft(c.free, c.all); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrSpace) {
+			t.Errorf("%d of %d: %v", c.free, c.all, err)
+		}
+	}
+}
