@@ -62,7 +62,7 @@ func (s *service) open(c config.Receiver) error {
 		return err
 	}
 	s.vault, err = vault.Open(c.Vault, vault.Options{
-		MinFree: minFree(c), Log: s.log, Signers: senders, OnPublish: s.published,
+		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Log: s.log, Signers: senders, OnPublish: s.published,
 	})
 	if err != nil {
 		return err

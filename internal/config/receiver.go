@@ -17,6 +17,10 @@ const (
 	MaxBuffer      Size = 1 << 30 // SO_RCVBUFFORCE takes an int and the kernel doubles it
 	MaxSenders          = 1024
 
+	DefaultMaxManifest Size = 4 << 30
+	MinMaxManifest     Size = 1 << 20
+	MaxMaxManifest     Size = 1 << 40
+
 	DefaultPruneEvery      = Duration(60 * 60 * 1e9)
 	DefaultScrubEvery      = Duration(30 * day)
 	DefaultScrubRate  Size = 50e6
@@ -40,6 +44,8 @@ type Receiver struct {
 	State   string
 	Memory  Size
 	MinFree Space
+	// MaxManifest bounds the manifest of a snapshot, in bytes.
+	MaxManifest Size
 	Buffer  Size
 	Offload bool
 	// Confinement is how much of it there must be: one of the words below.
@@ -74,7 +80,7 @@ func NewReceiver(path string) Receiver {
 	stem := stemOf(path)
 	return Receiver{
 		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
-		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, Buffer: DefaultBuffer,
+		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, MaxManifest: DefaultMaxManifest, Buffer: DefaultBuffer,
 		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
 		PruneEvery: DefaultPruneEvery, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
 		StatusEvery: DefaultStatusEvery, SilentAfter: DefaultSilentAfter, NotWholeAfter: DefaultNotWholeAfter,
@@ -120,6 +126,7 @@ func (c *Receiver) read(t *table) {
 	t.path("state", &c.State)
 	t.text("memory", &c.Memory)
 	t.text("min_free", &c.MinFree)
+	t.text("max_manifest", &c.MaxManifest)
 	t.text("buffer", &c.Buffer)
 	t.flag("offload", &c.Offload)
 	t.choice("confinement", &c.Confinement, ConfineStrict, ConfineBestEffort, ConfineOff)
@@ -149,6 +156,7 @@ func (c *Receiver) checkValues(t *table) {
 	}
 	within(t, "memory", c.Memory, MinMemory, MaxMemory)
 	within(t, "buffer", c.Buffer, MinBuffer, MaxBuffer)
+	within(t, "max_manifest", c.MaxManifest, MinMaxManifest, MaxMaxManifest)
 }
 
 func readTrusted(t *table) TrustedSender {

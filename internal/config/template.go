@@ -150,6 +150,7 @@ func (c *Receiver) settings() []setting {
 		{key: "listen", value: quote(c.Listen.String()), comment: "Address and UDP port on which frames are received: the address of the interface at the one-way link."},
 		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for all blocks that are being put together, of all senders. With less, blocks are given up\nsooner under loss; a sender whose blocks do not fit is refused."},
 		{key: "min_free", value: quote(c.MinFree.String()), comment: "Disk space kept free, as a size or a share of the file system (\"5%\"). Below it new data is not stored;\nnothing stored is deleted to make room."},
+		{key: "max_manifest", value: quote(c.MaxManifest.String()), comment: "Largest manifest of a snapshot, about 250 bytes a file. A larger one is refused, so that a sender in\nan attacker's hands cannot keep the vault busy with one."},
 		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let the kernel merge frames before handing them over (UDP GRO). Write false where a driver garbles\nthem; it costs CPU."},
 		{key: "confinement", value: quote(c.Confinement), comment: "What the kernel takes from weir-recv before the first frame: sockets, sending, starting programs, files\nelsewhere. strict: all of it or no start; best-effort: what this kernel has, and a warning; off."},
