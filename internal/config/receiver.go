@@ -46,8 +46,8 @@ type Receiver struct {
 	MinFree Space
 	// MaxManifest bounds the manifest of a snapshot, in bytes.
 	MaxManifest Size
-	Buffer  Size
-	Offload bool
+	Buffer      Size
+	Offload     bool
 	// Confinement is how much of it there must be: one of the words below.
 	Confinement string
 	LogLevel    string
