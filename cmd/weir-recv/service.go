@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
 	"fmt"
@@ -10,12 +9,11 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
-
 	"weir/internal/config"
 	"weir/internal/event"
 	"weir/internal/exit"
 	"weir/internal/keys"
+	"weir/internal/steward"
 	"weir/internal/udprx"
 	"weir/internal/vault"
 	"weir/receiver"
@@ -57,14 +55,13 @@ func (s *service) open(c config.Receiver) error {
 	if err != nil {
 		return err
 	}
-	senders, err := trusted(c.Senders)
+	opt, err := steward.Options(c)
 	if err != nil {
 		return err
 	}
-	s.vault, err = vault.Open(c.Vault, vault.Options{
-		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Log: s.log, Signers: senders, OnPublish: s.published,
-	})
-	if err != nil {
+	senders := opt.Signers
+	opt.Log, opt.OnPublish = s.log, s.published
+	if s.vault, err = vault.Open(c.Vault, opt); err != nil {
 		return err
 	}
 	s.receiver, err = receiver.New(receiver.Config{
@@ -81,15 +78,6 @@ func (s *service) open(c config.Receiver) error {
 	return nil
 }
 
-// minFree returns the reserve in bytes; it may be a share of the disk.
-func minFree(c config.Receiver) int64 {
-	var st unix.Statfs_t
-	if unix.Statfs(c.Vault, &st) != nil {
-		return c.MinFree.Of(0)
-	}
-	return c.MinFree.Of(int64(st.Blocks) * st.Bsize)
-}
-
 func loadKeys(paths []string) ([]hpke.PrivateKey, error) {
 	var all []hpke.PrivateKey
 	for _, path := range paths {
@@ -98,18 +86,6 @@ func loadKeys(paths []string) ([]hpke.PrivateKey, error) {
 			return nil, err
 		}
 		all = append(all, key)
-	}
-	return all, nil
-}
-
-func trusted(senders []config.TrustedSender) (map[string]ed25519.PublicKey, error) {
-	all := map[string]ed25519.PublicKey{}
-	for _, s := range senders {
-		pub, err := keys.ParseSender(s.Key)
-		if err != nil {
-			return nil, fmt.Errorf("reading the key of the sender %s: %w", s.Name, err)
-		}
-		all[s.Name] = pub
 	}
 	return all, nil
 }

@@ -24,6 +24,9 @@ func rootCommand() *cobra.Command {
 		missingCommand(p),
 		verifyCommand(p),
 		restoreCommand(p),
+		eventsCommand(p),
+		pruneCommand(p),
+		lockCommand(p),
 	)
 	return root
 }

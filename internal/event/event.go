@@ -59,6 +59,10 @@ const (
 	DiskRoom        = "disk-room"
 	DiskError       = "disk-error"
 	VaultRecovered  = "vault-recovered"
+	SnapshotRemoved = "snapshot-removed"
+	LockExtended    = "lock-extended"
+	EventsDamaged   = "events-damaged"
+	ClockJumped     = "clock-jumped"
 	DrillPassed     = "drill-passed"
 	DrillFailed     = "drill-failed"
 )

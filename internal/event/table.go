@@ -56,6 +56,10 @@ var Table = []Entry{
 	{DiskRoom, "info", "there is space again; new data is stored"},
 	{DiskError, "error", "a write, sync or rename failed; the object counts as missing"},
 	{VaultRecovered, "info", "work of an earlier run was found at start and taken up"},
+	{SnapshotRemoved, "info", "retention removed a restore point; the line says why"},
+	{LockExtended, "info", "an operator made the lock of a restore point longer; in the vault's event log only"},
+	{EventsDamaged, "error", "the vault's event log is not what was written: edited, cut or out of order"},
+	{ClockJumped, "warn", "the vault's clock went forward at a leap; nothing is removed for a day"},
 	{DrillPassed, "info", "a restore drill brought back what the manifest lists; fields give files, bytes and rate"},
 	{DrillFailed, "error", "a restore drill could not bring back all that the manifest lists"},
 

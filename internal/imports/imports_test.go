@@ -115,6 +115,7 @@ var allowed = map[string][]string{
 	"internal/terminal":          {"internal/event"},
 	"internal/terminal/progress": {"internal/event", "internal/terminal"},
 	"internal/vault":             {"internal/event", "internal/manifest", "internal/names"},
+	"internal/steward":           {"protocol", "internal/config", "internal/event", "internal/keys", "internal/manifest", "internal/names", "internal/vault"},
 	"receiver":                   {"protocol", "internal/event", "internal/fec", "internal/names"},
 	"sender":                     {"protocol", "internal/event", "internal/fec", "internal/manifest", "internal/names", "internal/pacing", "internal/repaircode"},
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"weir/internal/event"
 )
@@ -14,6 +15,11 @@ const (
 	// ActionNote enters an event of an operator's command into the log: Detail is
 	// a NoteRequest.
 	ActionNote = "note"
+	// ActionPrune removes what retention does not keep. The result is a PruneResult.
+	ActionPrune = "prune"
+	// ActionLock makes the lock of Snapshot longer: Detail is a LockRequest, the
+	// result the time until which it holds.
+	ActionLock = "lock"
 )
 
 // actions are what requests can be for. Each is carried out in the vault's one
@@ -22,7 +28,9 @@ var actions map[string]action
 
 func init() { // the handlers reach actions themselves, through answer
 	actions = map[string]action{
-		ActionNote: noteAction,
+		ActionNote:  noteAction,
+		ActionPrune: pruneAction,
+		ActionLock:  lockAction,
 	}
 }
 
@@ -56,12 +64,34 @@ func noteAction(v *Vault, r Request) (any, error) {
 	return nil, v.record(n.Event, s, n.Detail)
 }
 
+// keeping is what the vault remembers of its own upkeep.
+type keeping struct {
+	removed    map[string]ranges // numbers of removed restore points, by SENDER/SOURCE
+	prunedAt   time.Time
+	condemned  []Verdict // to be removed
+	sweep      *sweep    // of the trash, nil if none is under way
+	sweepAfter time.Time // not before
+}
+
+func newKeeping() keeping { return keeping{removed: map[string]ranges{}} }
+
 // work does a bit of what goes on for long, at each Settle.
 func (v *Vault) work(quiet bool) {
+	v.reportLeap()
 	v.serveRequests()
+	v.pruneIfDue()
+	v.removeSome()
+	v.sweepTrash()
 }
 
 // finishWork does all of what was begun, for a command that holds the vault.
 func (v *Vault) finishWork(ctx context.Context) error {
+	for ctx.Err() == nil {
+		v.removeSome()
+		if more := v.sweepTrash(); !more && len(v.condemned) == 0 {
+			return nil
+		}
+		time.Sleep(time.Millisecond) // what works beside us needs it
+	}
 	return ctx.Err()
 }

@@ -20,10 +20,15 @@ type clock struct {
 	disk   *disk
 	mark   time.Time
 	stored time.Time
+
+	leap      time.Duration // of a leap forward that nobody was told of yet
+	heldUntil time.Time     // nothing is removed before, after a leap
+	unsaved   bool          // heldUntil could not be written
 }
 
 func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
 	c := &clock{now: now, path: path, disk: d}
+	c.loadHeld()
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
@@ -40,9 +45,12 @@ func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
 // read returns the time, in UTC, and moves the mark.
 func (c *clock) read() time.Time {
 	if now := c.now().UTC(); now.After(c.mark) {
+		if !c.mark.IsZero() && now.Sub(c.mark) > jumpAfter {
+			c.leapt(now)
+		}
 		c.mark = now
 	}
-	if c.mark.Sub(c.stored) >= clockEvery {
+	if c.mark.Sub(c.stored) >= clockEvery && !c.unsaved {
 		// A mark that is not written now is written the next time.
 		if c.disk.replace(c.path, []byte(c.mark.Format(time.RFC3339Nano)+"\n"), 0o644) == nil {
 			c.stored = c.mark

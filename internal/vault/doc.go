@@ -12,6 +12,9 @@
 //	VAULT/.weir/staging/                  restore points while they are built
 //	VAULT/.weir/catalog.db                index of objects; can be rebuilt
 //	VAULT/.weir/events.jsonl              what happened, each line holding the hash of the one before
+//	VAULT/.weir/events.head               number and hash of its last line
+//	VAULT/.weir/locks/<sender>/<source>.json  until when each restore point is locked
+//	VAULT/.weir/trash/                    restore points that were removed, while they are taken apart
 //	VAULT/.weir/requests/                 what operators' commands ask of the one writer
 //	VAULT/.weir/clock                     the latest time that the vault has seen
 //	VAULT/.weir/lock                      held by the one writer

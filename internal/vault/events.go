@@ -167,6 +167,7 @@ func (l *eventLog) write(e Event) error {
 	}
 	l.torn, l.size = false, l.size+int64(len(line))+1
 	l.next, l.last = e.Sequence+1, lineHash(line)
+	l.saveHead()
 	return nil
 }
 

@@ -76,13 +76,14 @@ func norm(s Snapshot) Snapshot {
 	return s
 }
 
-// isPublished reports whether the restore point is there.
+// isPublished reports whether the restore point is there, or was until it was
+// removed.
 func (v *Vault) isPublished(s Snapshot) bool {
 	s = norm(s)
 	if v.pending[s] != nil {
 		return false
 	}
-	if v.whole[s] {
+	if v.whole[s] || v.isRemoved(s) {
 		return true
 	}
 	if _, err := os.Lstat(v.point(s)); err != nil {
@@ -222,7 +223,7 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 
 // compare holds a manifest against the one that is published.
 func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
-	if !v.isPublished(s) {
+	if !v.isPublished(s) || v.isRemoved(s) {
 		return nil // it could not be noted, the disk makes trouble
 	}
 	sum, _, err := sumFile(filepath.Join(v.point(s), manifestFile))

@@ -51,6 +51,9 @@ func (v *Vault) tryToPublish(p *pending) error {
 	if err := v.stage(p); err != nil {
 		return errors.Join(err, clearDir(v.own("staging")))
 	}
+	if err := v.lockPoint(p.snap, p.Received); err != nil {
+		return err
+	}
 	if err := v.place(p.snap); err != nil {
 		return err
 	}

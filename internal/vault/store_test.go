@@ -28,7 +28,8 @@ type store struct {
 	now    time.Time
 	disk   disk
 	v      *Vault
-	points []Info // reported as published
+	points []Info         // reported as published
+	opt    func(*Options) // further options, may be nil
 }
 
 func newStore(t *testing.T) *store {
@@ -56,16 +57,24 @@ func removeTree(dir string) {
 
 func (g *store) open() {
 	g.t.Helper()
-	v, err := open(g.dir, Options{
-		Log: zerolog.Nop(), Now: func() time.Time { return g.now },
-		Signers:   map[string]ed25519.PublicKey{"prod": g.key.Public().(ed25519.PublicKey)},
-		OnPublish: func(i Info) { g.points = append(g.points, i) },
-	}, g.disk)
+	v, err := open(g.dir, g.options(), g.disk)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	g.v = v
 	g.t.Cleanup(func() { g.v.release() })
+}
+
+func (g *store) options() Options {
+	opt := Options{
+		Log: zerolog.Nop(), Now: func() time.Time { return g.now },
+		Signers:   map[string]ed25519.PublicKey{"prod": g.key.Public().(ed25519.PublicKey)},
+		OnPublish: func(i Info) { g.points = append(g.points, i) },
+	}
+	if g.opt != nil {
+		g.opt(&opt)
+	}
+	return opt
 }
 
 func (g *store) close() {

@@ -38,6 +38,9 @@ type Options struct {
 	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
 
 	MaxManifest int64 // bytes of the largest manifest, 0 for DefaultMaxManifest
+
+	Retention  func(sender, source string) Retention // nil: nothing is ever removed
+	PruneEvery time.Duration                         // 0: only when asked
 }
 
 // Vault is a vault that is open for writing. Its methods are called from one
@@ -67,6 +70,8 @@ type Vault struct {
 	unswept map[string]bool   // senders whose orphans are still to be removed
 
 	bounds // of what one sender can cause
+
+	keeping
 
 	space    spaceWatch
 	syncEach int                  // up to how many files and directories are synced one by one
@@ -107,6 +112,7 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
 		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, noted: map[string]time.Time{},
+		keeping: newKeeping(),
 	}
 	if opt.Point != nil {
 		v.disk.point = opt.Point
@@ -133,7 +139,7 @@ func (v *Vault) acquire() (err error) {
 	if v.clock, err = openClock(v.own("clock"), v.opt.Now, &v.disk); err != nil {
 		return err
 	}
-	if v.events, err = openEvents(v.own("events.jsonl"), &v.disk); err != nil {
+	if v.events, err = openEvents(v.own(eventsFile), &v.disk); err != nil {
 		return err
 	}
 	if err := v.openCatalog(); err != nil {
@@ -143,6 +149,12 @@ func (v *Vault) acquire() (err error) {
 		return err
 	}
 	if err := v.openRequests(); err != nil {
+		return err
+	}
+	if err := v.checkLocks(); err != nil {
+		return err
+	}
+	if err := v.loadRemoved(); err != nil {
 		return err
 	}
 	return v.recover()
@@ -201,6 +213,10 @@ func (v *Vault) recover() error {
 	}
 	if err := v.writeSigners(); err != nil {
 		return err
+	}
+	v.checkHead()
+	if err := v.recoverRemovals(); err != nil {
+		return fmt.Errorf("holding the event log against the trash: %w", err)
 	}
 	if err := v.findPartial(); err != nil {
 		return fmt.Errorf("listing the partial objects: %w", err)

@@ -1,0 +1,53 @@
+package main
+
+// Words of the commands that look after what is stored.
+const (
+	notOwner = "becoming the owner of the vault: %w; run the command as the user that owns it"
+
+	eventsShort = "Print the vault's event log, or check it"
+	eventsLong  = `events prints what happened in the vault, one line an event. Each event holds the
+SHA-256 of the one before. --verify follows that chain and finds what was edited,
+cut out or put into another order. A cut at the end shows against the restore
+points that are there, against the file events.head, and against a head that
+somebody kept elsewhere: --verify prints the present one, --head compares. It
+ends with 3 if anything is wrong.`
+	eventsExample = `  weir-vault events --json | jq 'select(.event == "snapshot-removed")'
+  weir-vault events --verify --head 1042:5f0c...`
+	eventsVerifyFlag = "check that nothing was changed or taken out"
+	eventsHeadFlag   = "`SEQUENCE:SHA256` that an earlier --verify printed; the log must still hold it"
+	// Number, time, name, snapshot, detail.
+	eventsLine = "%6d  %s  %-22s %s %s\n"
+	// Number of events, head.
+	eventsGood    = "The log is in order: %d events. Its head, to keep elsewhere: %s\n"
+	eventsDamaged = "the event log is damaged: %d findings"
+
+	pruneShort = "Remove the restore points that no rule keeps"
+	pruneLong  = `prune goes by the [[source]] tables of the receiver's configuration: keep_last,
+keep_hourly and so on, min_age and lock. It prints for each restore point whether
+it stays and why. The newest whole restore point of a source always stays, and so
+does what is locked. Disk space is given back once nothing links a file any more.
+A running weir-recv does this by itself every prune_every.`
+	dryRunFlag   = "only print what would be removed"
+	pruneNoRules = "no configuration with rules for this vault was found: name the receiver's with --config"
+	pruneHead    = "\tSNAPSHOT\tRECEIVED\tWHY"
+	pruneKeep    = "keep"
+	pruneRemove  = "remove"
+	// Error.
+	pruneTrouble = "Left alone: %s\n"
+	// Time.
+	pruneHeld = "Nothing is removed before %s: this host's clock went forward at a leap. If it is wrong, set it right.\n"
+	// Removed, all.
+	pruneWould = "%d of %d would be removed.\n"
+	pruneDone  = "%d of %d are removed.\n"
+
+	lockShort = "Keep a restore point from being removed before a date"
+	lockLong  = `lock makes the lock of a restore point longer. No command removes it before then.
+A lock can never be made shorter or taken off.`
+	lockExample   = `  weir-vault lock prod/etc/latest --for 90d`
+	lockUntilFlag = "`DATE`, like 2027-03-31 or 2027-03-31T12:00:00Z"
+	lockForFlag   = "`TIME` from now, like 90d"
+	lockWhich     = "say until when: --until DATE or --for TIME"
+	lockNoDate    = "%q is no date, write it like 2027-03-31 or 2027-03-31T12:00:00Z"
+	// Name of the snapshot, time.
+	lockDone = "%s is locked until %s.\n"
+)

@@ -1,0 +1,68 @@
+// Package steward turns what the receiver's configuration says of the vault into
+// the vault's own words. The service and the operator's commands open a vault by
+// the same rules.
+package steward
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/config"
+	"weir/internal/keys"
+	"weir/internal/vault"
+)
+
+// Options returns how a vault is opened by the configuration. Log, Now and
+// OnPublish are the caller's.
+func Options(c config.Receiver) (vault.Options, error) {
+	senders, err := Senders(c)
+	if err != nil {
+		return vault.Options{}, err
+	}
+	return vault.Options{
+		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders,
+		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
+		PruneEvery: time.Duration(c.PruneEvery),
+	}, nil
+}
+
+// Senders returns the keys of the senders that are trusted, by name.
+func Senders(c config.Receiver) (map[string]ed25519.PublicKey, error) {
+	all := map[string]ed25519.PublicKey{}
+	for _, s := range c.Senders {
+		pub, err := keys.ParseSender(s.Key)
+		if err != nil {
+			return nil, fmt.Errorf("reading the key of the sender %s: %w", s.Name, err)
+		}
+		all[s.Name] = pub
+	}
+	return all, nil
+}
+
+// minFree returns the reserve in bytes; it may be a share of the disk.
+func minFree(c config.Receiver) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(c.Vault, &st) != nil {
+		return c.MinFree.Of(0)
+	}
+	return c.MinFree.Of(int64(st.Blocks) * st.Bsize)
+}
+
+func retention(r config.Rule) vault.Retention {
+	return vault.Retention{
+		Last: of(r.KeepLast), Hourly: of(r.KeepHourly), Daily: of(r.KeepDaily), Weekly: of(r.KeepWeekly),
+		Monthly: of(r.KeepMonthly), Yearly: of(r.KeepYearly),
+		MinAge: time.Duration(of(r.MinAge)), Lock: time.Duration(of(r.Lock)),
+	}
+}
+
+// of returns the value, or zero where none is given.
+func of[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
