@@ -138,11 +138,14 @@ func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
 }
 
 func (b *bench) once(ctx context.Context, out io.Writer, s setup) error {
-	if err := b.warm(); err != nil {
+	w, err := b.warm()
+	if err != nil {
 		return err
 	}
+	defer w.close()
 	one, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	go w.feed(one)
 	o, err := measures[s.tool](b, one, s)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -154,30 +157,6 @@ func (b *bench) once(ctx context.Context, out io.Writer, s setup) error {
 	}
 	_, err = fmt.Fprintln(out, line)
 	return err
-}
-
-// warm has the machine touch as much memory as a run writes. Virtual machines give
-// free memory back to their host within seconds, and what they get anew costs
-// several times what is measured here.
-func (b *bench) warm() error {
-	path := b.place.path("warm")
-	defer os.Remove(path)
-	return makeZeros(path, int64(b.opt.size)+warmMore)
-}
-
-// warmMore is what a run takes beside the file: socket buffer and blocks.
-const warmMore = 512 << 20
-
-func makeZeros(path string, size int64) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	b := make([]byte, 4<<20)
-	for at := int64(0); at < size && err == nil; at += int64(len(b)) {
-		_, err = f.Write(b)
-	}
-	return errors.Join(err, f.Close())
 }
 
 // makeFile makes a file that cannot be compressed.
