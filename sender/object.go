@@ -122,9 +122,8 @@ func (s *snapshot) sendRange(ctx context.Context, r io.Reader, want int64, o *ob
 		if err != nil {
 			return done, err
 		}
-		n, rerr := io.ReadFull(r, place)
+		n, rerr := readHashed(r, place, o.hash)
 		s.packer.filled(o.id, o.size, n)
-		o.hash.Write(place[:n])
 		o.size += int64(n)
 		done += int64(n)
 		s.progress(int64(n))
@@ -136,6 +135,22 @@ func (s *snapshot) sendRange(ctx context.Context, r io.Reader, want int64, o *ob
 		}
 	}
 	return done, nil
+}
+
+// readStep is how much is read at once, in bytes: the hash takes it while the
+// processor's cache still holds it.
+const readStep = 256 << 10
+
+// readHashed fills place from r, and the hash with it. It returns io.EOF or
+// io.ErrUnexpectedEOF where r has less.
+func readHashed(r io.Reader, place []byte, h hash.Hash) (n int, err error) {
+	for n < len(place) && err == nil {
+		var got int
+		got, err = io.ReadFull(r, place[n:min(n+readStep, len(place))])
+		h.Write(place[n : n+got])
+		n += got
+	}
+	return n, err
 }
 
 // readError is trouble with a source file, as against trouble with the link.

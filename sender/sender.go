@@ -25,21 +25,27 @@ import (
 
 // Config is what a Sender needs.
 type Config struct {
-	Name      string             // of the sender, as the receiver trusts it
-	Signer    ed25519.PrivateKey // signs announces and manifests
-	Receiver  hpke.PublicKey
-	Rate      uint64            // bits per second on the wire
-	Geometry  protocol.Geometry // of full blocks, from NewGeometry
-	Burst     time.Duration     // the longest outage that parity bridges
-	Heartbeat time.Duration     // between heartbeats of an idle link
-	Clock     pacing.Clock
-	Link      Link
-	State     *State
-	Scratch   string // directory for the manifest while it is written
-	Repeat    Repeat // what is kept of what was sent, and how often it is sent
-	Tool      string // name and version for the manifest
-	Log       zerolog.Logger
+	Name     string             // of the sender, as the receiver trusts it
+	Signer   ed25519.PrivateKey // signs announces and manifests
+	Receiver hpke.PublicKey
+	Rate     uint64            // bits per second on the wire
+	Geometry protocol.Geometry // of full blocks, from NewGeometry
+	Burst    time.Duration     // the longest outage that parity bridges
+	// BurstBytes bounds what leaves back to back, in bytes on the wire; 0 is
+	// DefaultBurstBytes.
+	BurstBytes int
+	Heartbeat  time.Duration // between heartbeats of an idle link
+	Clock      pacing.Clock
+	Link       Link
+	State      *State
+	Scratch    string // directory for the manifest while it is written
+	Repeat     Repeat // what is kept of what was sent, and how often it is sent
+	Tool       string // name and version for the manifest
+	Log        zerolog.Logger
 }
+
+// DefaultBurstBytes is one super-packet: what a network card takes at once.
+const DefaultBurstBytes = 64 << 10
 
 // minBlock is the least that a full block must hold, in bytes: a page of data
 // and the records around it, with room to spare.
@@ -72,6 +78,9 @@ func New(cfg Config) (*Sender, error) {
 	}
 	if cfg.Rate == 0 {
 		return nil, errors.New("the rate is zero; set rate to what the link carries, as in 900Mbit")
+	}
+	if cfg.BurstBytes == 0 {
+		cfg.BurstBytes = DefaultBurstBytes
 	}
 	s := &Sender{cfg: cfg, wake: make(chan struct{}, 1)}
 	s.cfg.Repeat.complete(cfg.Scratch)

@@ -26,8 +26,8 @@ const (
 	announceEvery = time.Second // a receiver that was restarted waits no longer
 	warmupEvery   = 5 * time.Millisecond
 	warmupIdle    = time.Second      // after so long without frames the link is warmed up
-	maxBatch      = 64 << 10         // bytes handed to the link at once: one super-packet
 	batchTime     = time.Millisecond // of the rate, at most, in one batch
+	hugePage      = 2 << 20
 )
 
 // outBlock is a block on its way: records, then parity.
@@ -70,10 +70,10 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 		stopped: make(chan struct{}), maxTime: sessionTime, maxBytes: sessionBytes,
 	}
 	frame := full.Symbol + protocol.FrameOverhead
-	perBatch := float64(cfg.Rate) / 8 * batchTime.Seconds() / float64(pacing.WireBytes(frame))
-	t.batch = max(1, min(int(perBatch), maxBatch/frame))
+	perBatch := min(float64(cfg.Rate)/8*batchTime.Seconds(), float64(cfg.BurstBytes))
+	t.batch = max(1, int(perBatch)/pacing.WireBytes(frame))
 	t.staging = make([]byte, 0, t.batch*frame)
-	t.pacer = pacing.New(cfg.Rate, maxBatch, cfg.Clock)
+	t.pacer = pacing.New(cfg.Rate, cfg.BurstBytes, cfg.Clock)
 	for range blocksHeld {
 		t.free <- &outBlock{}
 	}
@@ -107,6 +107,9 @@ func newArena(n int) ([]byte, error) {
 	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("getting %d bytes for a block: %w; lower burst, or rate", n, err)
+	}
+	if n >= hugePage {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // without it, it is only slower
 	}
 	return b, nil
 }

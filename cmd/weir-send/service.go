@@ -61,7 +61,7 @@ func (s *service) open() error {
 	}
 	s.sender, err = sender.New(sender.Config{
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
-		Burst: time.Duration(c.Burst), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
+		Burst: time.Duration(c.Burst), BurstBytes: int(c.BurstBytes), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
 		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
 	})
 	return err

@@ -22,7 +22,7 @@ type options struct {
 	rate          config.Rate
 	burst         config.Duration
 	overhead      config.Percent
-	size          config.Size
+	size, train   config.Size
 	runs          int
 	pin           bool
 	huge          bool
@@ -40,6 +40,7 @@ func parse(args []string) (o options, err error) {
 	losses := f.String("loss", "0", "random loss in percent")
 	f.TextVar(&o.rate, "rate", o.rate, "rate on the wire")
 	f.TextVar(&o.burst, "burst", o.burst, "outage that parity bridges")
+	f.TextVar(&o.train, "train", config.BurstBytes, "burst_bytes: what leaves back to back")
 	f.TextVar(&o.overhead, "overhead", o.overhead, "parity")
 	f.TextVar(&o.size, "size", o.size, "size of the file")
 	f.IntVar(&o.runs, "runs", 5, "runs of each; medians are shown")

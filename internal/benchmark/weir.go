@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -46,11 +47,27 @@ func (b *bench) newPair(ctx context.Context, dir string, s setup) (*pair, error)
 	if pub, err = p.tool(ctx, "weir-send", args...); err != nil {
 		return nil, err
 	}
+	if err := p.set("sender.toml", "burst_bytes", b.opt.train.String()); err != nil {
+		return nil, err
+	}
 	_, err = p.tool(ctx, "weir-recv", "trust", "prod", pub, "--config", p.path("receiver.toml"))
 	return p, err
 }
 
 func (p *pair) path(name string) string { return filepath.Join(p.dir, name) }
+
+// set changes a value in a configuration.
+func (p *pair) set(file, key, value string) error {
+	text, err := os.ReadFile(p.path(file))
+	if err != nil {
+		return err
+	}
+	line := regexp.MustCompile(`(?m)^` + key + ` = .*$`)
+	if !line.Match(text) {
+		return fmt.Errorf("%s has no %s", file, key)
+	}
+	return os.WriteFile(p.path(file), line.ReplaceAll(text, fmt.Appendf(nil, "%s = %q", key, value)), 0o600)
+}
 
 // tool runs one of the programs to its end and returns what it printed.
 func (p *pair) tool(ctx context.Context, name string, args ...string) (string, error) {

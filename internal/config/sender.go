@@ -31,6 +31,9 @@ const (
 	DefaultOverhead  Percent = 10
 	DefaultBurst             = Duration(25 * time.Millisecond)
 	MinBurst                 = Duration(10 * time.Microsecond)
+	BurstBytes       Size    = 64 << 10
+	MinBurstBytes    Size    = 2 << 10
+	MaxBurstBytes    Size    = 16 << 20
 	MinMTU                   = 1500 // an announce needs it
 	MaxMTU                   = 9000
 	DefaultHeartbeat         = Duration(10 * time.Second)
@@ -54,7 +57,9 @@ type Sender struct {
 	Rate     Rate
 	Overhead Percent
 	Burst    Duration
-	MTU      int
+	// BurstBytes bounds what leaves back to back.
+	BurstBytes Size
+	MTU        int
 	// Geometry has K, M and Depth only where the expert keys fix them,
 	// otherwise they are 0 and follow from Rate, Overhead and Burst. Symbol is
 	// always set.
@@ -83,7 +88,7 @@ type Source struct {
 func NewSender(path string) Sender {
 	stem := stemOf(path)
 	return Sender{
-		File: path, Overhead: DefaultOverhead, Burst: DefaultBurst, MTU: MinMTU, Memory: SenderMemory,
+		File: path, Overhead: DefaultOverhead, Burst: DefaultBurst, BurstBytes: BurstBytes, MTU: MinMTU, Memory: SenderMemory,
 		Key: stem + ".key", State: stem + ".state", Socket: stem + ".sock",
 		Heartbeat: DefaultHeartbeat, Offload: true, LogLevel: "info", LogFormat: "auto",
 	}
@@ -138,6 +143,7 @@ func (c *Sender) read(t *table) {
 	t.path("state", &c.State)
 	t.path("socket", &c.Socket)
 	t.text("heartbeat", &c.Heartbeat)
+	t.text("burst_bytes", &c.BurstBytes)
 	t.flag("offload", &c.Offload)
 	readLog(t, &c.LogLevel, &c.LogFormat)
 	c.readGeometry(t)
@@ -164,6 +170,7 @@ func (c *Sender) checkValues(t *table) {
 	}
 	within(t, "overhead", c.Overhead, MinOverhead, MaxOverhead)
 	within(t, "memory", c.Memory, MinMemory, MaxMemory)
+	within(t, "burst_bytes", c.BurstBytes, MinBurstBytes, MaxBurstBytes)
 	within(t, "heartbeat", c.Heartbeat, MinHeartbeat, MaxHeartbeat)
 	if c.Burst < MinBurst {
 		t.problem("burst", "%v is too short, write at least %q", c.Burst, MinBurst)

@@ -91,6 +91,7 @@ func (c *Sender) settings() []setting {
 		{key: "rate", value: quote(c.Rate.String()), comment: "Bits a second on the wire, Ethernet and IP included: kbit, Mbit or Gbit. The receiver cannot slow the\nsender down, so stay below what the link and the vault's disks sustain; more than that is lost."},
 		{key: "overhead", value: quote(c.Overhead.String()), comment: "Parity added to the data. More heals more loss and costs the same share of the rate: 10% heals about\n1 % random loss without a second pass."},
 		{key: "burst", value: quote(c.Burst.String()), comment: "The longest outage that parity alone bridges. A longer one needs larger blocks, so more memory on both\nsides: rate x burst x (1 + 1 / overhead) for each block."},
+		{key: "burst_bytes", value: quote(c.BurstBytes.String()), comment: "The most that leaves back to back, in bytes on the wire. More costs less CPU on a fast link; whatever\nbuffer on the way is smallest must hold it."},
 		{key: "mtu", value: strconv.Itoa(c.MTU), comment: "Largest IP packet that the whole link carries. 9000 costs less CPU; where one hop carries less,\neverything is lost."},
 		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for the blocks under way. `burst` is refused where two blocks do not fit; the receiver's\n`memory` should be twice this."},
 		{key: "heartbeat", value: quote(c.Heartbeat.String()), comment: "How often an idle sender says that it is alive and which snapshots it made. A shorter time lets the\nreceiver notice a dead link sooner."},

@@ -46,6 +46,36 @@ func TestStallIsNotCaughtUp(t *testing.T) {
 	})
 }
 
+// TestLatenessIsMadeUpGently holds that a host that is late now and then, by less
+// than a millisecond, keeps the rate, and that no stretch of time sees more than
+// the burst above the hurried rate.
+func TestLatenessIsMadeUpGently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, burst, size = 5e9, 64 << 10, 16 << 10
+		p := New(rate, burst, plain{})
+		start := time.Now()
+		var left []time.Time
+		for i := range 20000 {
+			p.Wait(size)
+			left = append(left, time.Now())
+			if i%200 == 0 {
+				time.Sleep(900 * time.Microsecond)
+			}
+		}
+		if got := 20000 * size * 8 / time.Since(start).Seconds(); got < 0.99*rate || got > 1.01*rate {
+			t.Errorf("%.0f bit/s, want %.0f", got, rate)
+		}
+		for i := range left {
+			for j := i; j < min(i+200, len(left)); j++ {
+				most := burst + size + hurry*rate/8*left[j].Sub(left[i]).Seconds()
+				if sent := float64((j - i + 1) * size); sent > 1.001*most {
+					t.Fatalf("%.0f bytes in %v", sent, left[j].Sub(left[i]))
+				}
+			}
+		}
+	})
+}
+
 func TestSystemClockSleeps(t *testing.T) {
 	for _, d := range []time.Duration{200 * time.Microsecond, 5 * time.Millisecond} {
 		start := time.Now()

@@ -163,6 +163,25 @@ func (v *Vault) write(o *object, off int64, p []byte) error {
 	if o.end != nil && off+int64(len(p)) > o.end.Size {
 		return fmt.Errorf("bytes past the end of object %v: %w", o.key.id, ErrConflict)
 	}
+	for at := 0; at < len(p); at += writeStep {
+		if err := v.writePart(o, off+int64(at), p[at:min(at+writeStep, len(p))]); err != nil {
+			return err
+		}
+	}
+	if o.dirty >= mapBytes {
+		if err := v.saveMap(o); err != nil {
+			return err
+		}
+	}
+	return v.complete(o)
+}
+
+// writeStep is how much is written at once, in bytes: the hash takes it while the
+// processor's cache still holds it.
+const writeStep = 256 << 10
+
+// writePart stores what of one step is not there yet, and hashes it.
+func (v *Vault) writePart(o *object, off int64, p []byte) error {
 	for _, gap := range o.held.lacking(off, off+int64(len(p))) {
 		part := p[gap[0]-off : gap[1]-off]
 		if _, err := v.disk.writeAt(o.file, part, gap[0]); err != nil {
@@ -176,12 +195,7 @@ func (v *Vault) write(o *object, off int64, p []byte) error {
 		v.roomAgain()
 	}
 	o.advance(off, p)
-	if o.dirty >= mapBytes {
-		if err := v.saveMap(o); err != nil {
-			return err
-		}
-	}
-	return v.complete(o)
+	return nil
 }
 
 // advance carries the hash along the front of the object while its bytes are
