@@ -4,49 +4,197 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"weir/internal/exit"
+	"weir/internal/qr"
 	"weir/internal/vault"
 )
 
-func missingCommand(p *place) *cobra.Command {
-	return &cobra.Command{
-		Use: missingUse, Short: missingShort, Long: missingLong,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, found, err := p.find(args[0])
-			if err != nil {
-				return err
-			}
-			return printMissing(cmd.OutOrStdout(), dir, found)
-		},
-	}
+// missingOptions say how what lacks is told.
+type missingOptions struct {
+	json, manifests, qr bool
+	file                string
 }
 
-// printMissing names each file that lacks something with its ranges. Anything
-// missing makes the command end with exit.Damaged.
-func printMissing(w io.Writer, dir string, found vault.Found) error {
-	var files, bytes int64
-	for m, err := range vault.Missing(dir, found) {
+func missingCommand(p *place) *cobra.Command {
+	var o missingOptions
+	cmd := &cobra.Command{
+		Use: missingUse, Short: missingShort, Long: missingLong, Example: missingExample,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.json, "json", false, jsonFlag)
+	f.BoolVar(&o.manifests, "manifest", false, missingManifestFlag)
+	f.BoolVar(&o.qr, "qr", false, missingQRFlag)
+	f.StringVar(&o.file, "file", "", missingFileFlag)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed("qr") {
+			o.qr = term.IsTerminal(int(os.Stdout.Fd()))
+		}
+		dir, all, err := p.notWhole(args)
 		if err != nil {
 			return err
 		}
-		files++
-		fmt.Fprintf(w, "%q", m.Path)
-		for _, r := range m.Ranges {
-			bytes += r[1]
-			fmt.Fprintf(w, " %d+%d", r[0], r[1])
+		return tellMissing(cmd.OutOrStdout(), dir, all, o, len(args) > 0)
+	}
+	return cmd
+}
+
+// notWhole returns the snapshot that is named, or all that are not whole.
+func (p *place) notWhole(args []string) (dir string, all []vault.Found, err error) {
+	if len(args) > 0 {
+		dir, found, err := p.find(args[0])
+		return dir, []vault.Found{found}, err
+	}
+	if dir, err = p.dir(); err != nil {
+		return dir, nil, err
+	}
+	infos, err := vault.List(dir)
+	for _, i := range infos {
+		if err != nil || i.State == vault.Whole {
+			continue
 		}
-		fmt.Fprintln(w)
+		var found vault.Found
+		if found, err = vault.Find(dir, i.Snapshot().Ref()); errors.Is(err, vault.ErrNotFound) {
+			err = nil // published meanwhile
+			continue
+		}
+		all = append(all, found)
 	}
+	return dir, all, err
+}
+
+// lacking is what one snapshot lacks.
+type lacking struct {
+	Snapshot     string              `json:"snapshot"`
+	Manifest     bool                `json:"manifest"` // it has come
+	MissingFiles int64               `json:"missing_files"`
+	MissingBytes int64               `json:"missing_bytes"`
+	Files        []vault.MissingFile `json:"files"`
+}
+
+func (o *missingOptions) how() int {
 	switch {
-	case files > 0:
-		return exit.With(exit.Damaged, fmt.Errorf(missingSum, found.Ref(), files, size(bytes)))
-	case found.State != vault.Whole:
-		return exit.With(exit.Damaged, errors.New(missingManifest))
+	case o.manifests:
+		return vault.Manifests
+	case o.file != "":
+		return vault.Exact
 	}
-	_, err := fmt.Fprintf(w, missingNothing, found.Ref())
+	return vault.Typed
+}
+
+// tellMissing names what lacks and prints the codes. Anything missing makes the
+// command end with exit.Damaged.
+func tellMissing(w io.Writer, dir string, all []vault.Found, o missingOptions, each bool) error {
+	report := struct {
+		Snapshots []lacking      `json:"snapshots"`
+		Codes     []vault.Repair `json:"codes"`
+	}{[]lacking{}, []vault.Repair{}}
+	for _, found := range all {
+		l, err := lacksOf(dir, found, func(m vault.MissingFile) {
+			if each && !o.json {
+				printFile(w, m)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if found.State != vault.Whole {
+			report.Snapshots = append(report.Snapshots, l)
+		}
+	}
+	codes, err := vault.Repairs(dir, all, o.how())
+	if err != nil {
+		return err
+	}
+	report.Codes = append(report.Codes, codes...)
+	switch {
+	case o.json:
+		err = printJSON(w, report)
+	case len(report.Snapshots) == 0:
+		_, err = fmt.Fprintln(w, missingNothing)
+	default:
+		err = printLacking(w, report.Snapshots, report.Codes, o)
+	}
+	if err == nil && o.file != "" {
+		err = writeCodes(o.file, report.Codes)
+	}
+	if err == nil && len(report.Snapshots) > 0 {
+		err = exit.With(exit.Damaged, fmt.Errorf(missingSum, len(report.Snapshots)))
+	}
 	return err
+}
+
+func lacksOf(dir string, found vault.Found, visit func(vault.MissingFile)) (lacking, error) {
+	l := lacking{Snapshot: found.Ref(), Manifest: found.Manifest != "", Files: []vault.MissingFile{}}
+	for m, err := range vault.Missing(dir, found) {
+		if err != nil {
+			return l, err
+		}
+		visit(m)
+		l.MissingFiles++
+		l.Files = append(l.Files, m)
+		for _, r := range m.Ranges {
+			l.MissingBytes += r[1]
+		}
+	}
+	return l, nil
+}
+
+// printFile prints a line for a file: its path, quoted, and OFFSET+LENGTH of what
+// lacks.
+func printFile(w io.Writer, m vault.MissingFile) {
+	fmt.Fprintf(w, "%q", m.Path)
+	for _, r := range m.Ranges {
+		fmt.Fprintf(w, " %d+%d", r[0], r[1])
+	}
+	fmt.Fprintln(w)
+}
+
+func printLacking(w io.Writer, all []lacking, codes []vault.Repair, o missingOptions) error {
+	for _, l := range all {
+		if !l.Manifest {
+			fmt.Fprintf(w, missingNoManifest, l.Snapshot)
+			continue
+		}
+		fmt.Fprintf(w, missingLine, l.Snapshot, humanize.Comma(l.MissingFiles), size(l.MissingBytes))
+	}
+	for _, r := range codes {
+		if o.file != "" {
+			fmt.Fprintf(w, missingCarry, o.file, r.Sender)
+			continue
+		}
+		if r.Code == "" {
+			fmt.Fprintf(w, missingNoCode, r.Sender)
+			continue
+		}
+		if _, err := fmt.Fprintf(w, missingCode, r.Sender, r.Code); err != nil {
+			return err
+		}
+		if c, err := qr.New(r.Code); err == nil && o.qr {
+			fmt.Fprint(w, "\n"+c.Terminal())
+		}
+	}
+	return nil
+}
+
+// writeCodes writes the codes to a file that is carried. Each sender takes the
+// lines that are for it.
+func writeCodes(path string, codes []vault.Repair) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the codes: %w", err)
+	}
+	for _, r := range codes {
+		fmt.Fprintf(f, missingFileLine, r.Sender, r.Code)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("writing the codes: %w", err)
+	}
+	return nil
 }

@@ -28,14 +28,47 @@ or not whole.`
 	lacksManifest = "its manifest has not come"
 	hasProblems   = "%s files changed, vanished or could not be read on the sender"
 
-	missingUse   = "missing SNAPSHOT"
-	missingShort = "Say what a snapshot lacks"
-	missingLong  = `missing prints a line for each file that is not whole: its path, quoted, and the
-byte ranges that lack, each as OFFSET+LENGTH. It ends with 3 if anything lacks.`
+	missingUse   = "missing [SNAPSHOT]"
+	missingShort = "Say what lacks, and the code that brings it"
+	missingLong  = `missing says what a snapshot lacks, or without a name what all lack that are not
+whole, and prints one repair code a sender. Type the code on the sender's host:
+
+    weir-send resend CODE
+
+It sends what the code names, and nothing else. A code that is mistyped is
+refused, and so is one for another host or another snapshot. To be short, a code
+may name somewhat more than what lacks; --file writes the exact one, however
+long, to a file that is carried.
+
+For a named snapshot there is a line for each file that is not whole: its path,
+quoted, and the byte ranges that lack, each as OFFSET+LENGTH. What a snapshot
+holds whose manifest has not come is not known, so its code asks for everything;
+with --manifest it asks for the manifest alone, and a second code for what lacks
+then. The command ends with 3 if anything lacks.`
+	missingExample = `  weir-vault missing
+  weir-vault missing prod/etc@42
+  weir-vault missing --file /media/stick/repair.weir`
+	missingManifestFlag = "ask for manifests only, of snapshots whose manifest has not come"
+	missingQRFlag       = "draw the codes as QR codes too (default: on a terminal)"
+	missingFileFlag     = "write exact codes to `FILE`, to be carried instead of typed"
+	// Number of snapshots.
+	missingSum     = "snapshots that are not whole: %d"
+	missingNothing = "Nothing is missing."
 	// Name of the snapshot, number of files, size.
-	missingSum      = "%s is not whole: %d files lack %s; push the source again, that fills the holes"
-	missingManifest = "its manifest has not come, so what it should hold is not known; push the source again"
-	missingNothing  = "%s is whole.\n"
+	missingLine       = "%s: %s files lack %s.\n"
+	missingNoManifest = "%s: its manifest has not come, so what lacks is not known.\n"
+	// Name of the sender, code.
+	missingCode = `
+On the host of %s, type:
+
+    weir-send resend %s
+`
+	// Name of the sender.
+	missingNoCode = "\nWhat lacks of %s is too much for a code; use --file, or push the sources again.\n"
+	// Path, name of the sender.
+	missingCarry = "\nCarry %[1]s to the host of %[2]s, and type there:\n\n    weir-send resend --file %[1]s\n"
+	// Name of the sender, code.
+	missingFileLine = "# for %s\n%s\n"
 
 	showUse   = "show SNAPSHOT"
 	showShort = "Describe one snapshot"

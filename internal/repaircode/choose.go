@@ -10,6 +10,9 @@ type Wanted struct {
 	Source string
 	Number uint64
 	Lack   *Lack // nil where the manifest has not come: everything is wanted
+	// Manifest asks for the manifest alone where it has not come: what lacks
+	// beside it is known then.
+	Manifest bool
 }
 
 const (
@@ -23,23 +26,24 @@ const (
 )
 
 // Choose returns a code that names all that is wanted, and perhaps more, where
-// that makes it short enough to be typed. With exact it is as long as it gets. It
-// returns false where not even the coarsest code for all is short enough.
-func Choose(all []Wanted, exact bool) (Code, bool) {
+// that makes it short enough to be typed, and the source of each of its parts.
+// With exact it is as long as it gets. It returns false where not even the
+// coarsest code for all is short enough.
+func Choose(all []Wanted, exact bool) (c Code, sources []string, ok bool) {
 	slices.SortFunc(all, func(a, b Wanted) int {
 		return cmp.Or(cmp.Compare(SourceHash(a.Source), SourceHash(b.Source)), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Number, b.Number))
 	})
 	if exact {
-		c := codeFor(all, fileWorth)
-		return c, len(c.Parts) <= MaxParts
+		c, sources = codeFor(all, fileWorth)
+		return c, sources, len(c.Parts) <= MaxParts
 	}
 	for worth := int64(symbolWorth); worth <= mostWorth; worth *= 4 {
-		if c := codeFor(all, worth); c.length() <= Typed && len(c.Parts) <= MaxParts {
-			return c, true
+		if c, sources = codeFor(all, worth); c.length() <= Typed && len(c.Parts) <= MaxParts {
+			return c, sources, true
 		}
 	}
-	c := bridged(all)
-	return c, c.length() <= Typed && len(c.Parts) <= MaxParts
+	c, sources = bridged(all)
+	return c, sources, c.length() <= Typed && len(c.Parts) <= MaxParts
 }
 
 func (c Code) length() int {
@@ -48,22 +52,29 @@ func (c Code) length() int {
 	return textLength(len(w.bits))
 }
 
-func codeFor(all []Wanted, worth int64) (c Code) {
-	last := ""
+func codeFor(all []Wanted, worth int64) (c Code, sources []string) {
 	for _, w := range all {
-		p := Part{Kind: Everything, Count: 1}
-		if w.Lack != nil {
-			p = w.Lack.part(worth)
-		}
-		p.Source, p.Number = SourceHash(w.Source), w.Number
-		if n := len(c.Parts) - 1; n >= 0 && last == w.Source && p.Kind == Everything && follows(&c.Parts[n], &p) {
+		p := w.part(worth)
+		if n := len(c.Parts) - 1; n >= 0 && sources[n] == w.Source && p.Kind == Everything && follows(&c.Parts[n], &p) {
 			c.Parts[n].Count++
 			continue
 		}
 		c.Parts = append(c.Parts, p)
-		last = w.Source
+		sources = append(sources, w.Source)
 	}
-	return c
+	return c, sources
+}
+
+func (w *Wanted) part(worth int64) Part {
+	p := Part{Kind: Manifest}
+	switch {
+	case w.Lack != nil && w.Lack.Missing > 0:
+		p = w.Lack.part(worth)
+	case w.Lack == nil && !w.Manifest:
+		p = Part{Kind: Everything, Count: 1}
+	}
+	p.Source, p.Number = SourceHash(w.Source), w.Number
+	return p
 }
 
 // follows reports whether p, of the same source, is about the snapshot right
@@ -74,15 +85,14 @@ func follows(run, p *Part) bool {
 
 // bridged asks for everything from the first to the last snapshot of each source
 // that is not whole.
-func bridged(all []Wanted) (c Code) {
-	last := ""
+func bridged(all []Wanted) (c Code, sources []string) {
 	for _, w := range all {
-		if n := len(c.Parts) - 1; n >= 0 && last == w.Source && w.Number-c.Parts[n].Number < MaxCount {
+		if n := len(c.Parts) - 1; n >= 0 && sources[n] == w.Source && w.Number-c.Parts[n].Number < MaxCount {
 			c.Parts[n].Count = w.Number - c.Parts[n].Number + 1
 			continue
 		}
-		last = w.Source
+		sources = append(sources, w.Source)
 		c.Parts = append(c.Parts, Part{Source: SourceHash(w.Source), Number: w.Number, Kind: Everything, Count: 1})
 	}
-	return c
+	return c, sources
 }

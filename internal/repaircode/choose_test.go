@@ -86,10 +86,10 @@ func TestLengths(t *testing.T) {
 		{"100 scattered files of 100,000", holes{sizes(100_000, 20_000), scattered}, Typed, 20},
 	} {
 		w := []Wanted{{Source: "etc", Number: 1234, Lack: c.holes.lack()}}
-		code, ok := Choose(w, false)
+		code, _, ok := Choose(w, false)
 		text := code.Text(testKey)
 		named := c.holes.covers(t, code.Parts[0])
-		exact, _ := Choose(w, true)
+		exact, _, _ := Choose(w, true)
 		t.Logf("%s: %d characters, %v of %d for %d that lack; exact: %d characters", c.name, len(text), code.Parts[0].Kind, named, w[0].Lack.Missing, len(exact.Text(testKey)))
 		if !ok || len(text) > c.longest || float64(named) > c.vain*float64(w[0].Lack.Missing) {
 			t.Errorf("%s: %v %s", c.name, ok, text)
@@ -105,8 +105,8 @@ func TestLengthOfSnapshots(t *testing.T) {
 	for i := range uint64(3) {
 		all = append(all, Wanted{Source: "etc", Number: 1000 + i})
 	}
-	one, _ := Choose(all[:1], false)
-	three, _ := Choose(all, false)
+	one, _, _ := Choose(all[:1], false)
+	three, _, _ := Choose(all, false)
 	t.Logf("a missing snapshot: %d characters, three in a row: %d", len(one.Text(testKey)), len(three.Text(testKey)))
 	if n := len(one.Text(testKey)); n > 20 {
 		t.Errorf("%d characters for a snapshot", n)
@@ -130,12 +130,12 @@ func TestFallsBack(t *testing.T) {
 			off := rng.Int64N(h.sizes[i])
 			h.gaps[i] = [][2]int64{{off, 1 + rng.Int64N(h.sizes[i]-off)}}
 		}
-		code, ok := Choose([]Wanted{{Source: "a", Number: 1, Lack: h.lack()}}, false)
+		code, _, ok := Choose([]Wanted{{Source: "a", Number: 1, Lack: h.lack()}}, false)
 		if n := len(code.Text(testKey)); !ok || n > Typed {
 			t.Errorf("%d files: %d characters", lost, n)
 		}
 		named := h.covers(t, code.Parts[0])
-		exact, _ := Choose([]Wanted{{Source: "a", Number: 1, Lack: h.lack()}}, true)
+		exact, _, _ := Choose([]Wanted{{Source: "a", Number: 1, Lack: h.lack()}}, true)
 		t.Logf("%d files lack something: %v, %d characters, %d bytes; exact: %d characters, %d bytes", lost, code.Parts[0].Kind,
 			len(code.Text(testKey)), named, len(exact.Text(testKey)), h.covers(t, exact.Parts[0]))
 	}
@@ -150,7 +150,7 @@ func TestManySnapshots(t *testing.T) {
 		}
 		all = append(all, Wanted{Source: "etc", Number: 2*i + 1, Lack: l}, Wanted{Source: "home", Number: 3*i + 1})
 	}
-	code, ok := Choose(all, false)
+	code, _, ok := Choose(all, false)
 	if !ok || len(code.Parts) != 2 || code.Parts[0].reach() != 1498+1 && code.Parts[0].reach() != 1000 {
 		t.Errorf("%v %+v", ok, code)
 	}

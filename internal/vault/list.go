@@ -288,6 +288,10 @@ func missingOf(l layout, s Snapshot, dir string) iter.Seq2[MissingFile, error] {
 	}
 }
 
+// lastPiece is what counts as missing of an object of which only the end is not
+// known yet, in bytes: whoever sends it again sends the end too.
+const lastPiece = 4096
+
 // lacksOf returns offset and length of what an object lacks, as far as the disk
 // tells.
 func lacksOf(l layout, k key, size int64) [][2]int64 {
@@ -301,6 +305,10 @@ func lacksOf(l layout, k key, size int64) [][2]int64 {
 	var out [][2]int64
 	for _, gap := range o.held.lacking(0, size) {
 		out = append(out, [2]int64{gap[0], gap[1] - gap[0]})
+	}
+	if len(out) == 0 && o.end == nil {
+		at := (size - 1) / lastPiece * lastPiece
+		out = append(out, [2]int64{at, size - at})
 	}
 	return out
 }

@@ -1,6 +1,9 @@
 package vault
 
-import "weir/internal/event"
+import (
+	"weir/internal/event"
+	"weir/internal/repaircode"
+)
 
 const (
 	// freshMost is how many complete objects may wait to be synced and recorded.
@@ -64,7 +67,7 @@ func (v *Vault) reportPartial() {
 			continue
 		}
 		p.reported = true
-		files, err := v.measure(p)
+		files, lack, err := v.measure(p)
 		if err != nil {
 			v.troubled(err)
 			continue
@@ -80,29 +83,26 @@ func (v *Vault) reportPartial() {
 		if len(files) > 0 {
 			line = line.Interface("files", files)
 		}
-		line.Msg("a snapshot is not whole; push the source again to fill the holes")
+		if code := v.repairCode(p, lack); code != "" {
+			line = line.Str("code", code)
+		}
+		line.Msg("a snapshot is not whole; type weir-send resend CODE on the sender's host, or wait for its next pass")
 	}
 }
 
 // measure counts what a snapshot lacks and returns the first files with their
-// missing ranges.
-func (v *Vault) measure(p *pending) ([]MissingFile, error) {
+// missing ranges. What a snapshot without a manifest lacks is not known.
+func (v *Vault) measure(p *pending) (first []MissingFile, lack *repaircode.Lack, err error) {
 	p.MissingFiles, p.MissingBytes = 0, 0
 	if !p.manifest {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var first []MissingFile
-	for m, err := range missingOf(v.layout, p.snap, v.layout.pending(p.snap)) {
-		if err != nil {
-			return nil, err
-		}
+	lack, err = lackOf(v.layout, p.snap, v.layout.pending(p.snap), func(m MissingFile) {
 		p.MissingFiles++
-		for _, r := range m.Ranges {
-			p.MissingBytes += r[1]
-		}
 		if len(first) < partialFiles {
 			first = append(first, m)
 		}
-	}
-	return first, nil
+	})
+	p.MissingBytes = lack.Missing
+	return first, lack, err
 }
