@@ -17,13 +17,22 @@ import (
 
 // file sends a regular file, or refers to what was sent of it before.
 func (s *snapshot) file(ctx context.Context, n *node) error {
-	if first, ok := s.links.met(n); ok {
-		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
-	}
-	v := fileVersion(&n.stat)
-	known, ok, err := s.known(n.path, &v)
+	known, found, err := s.recall.find(n.path)
 	if err != nil {
 		return err
+	}
+	v := fileVersion(&n.stat)
+	ok := found && known.sameFile(&v)
+	if !ok || s.job.All {
+		// It will be read. The walk looked at it ahead, perhaps some time ago.
+		if n.look(); n.err != nil || n.kind() != unix.S_IFREG {
+			return s.turned(n)
+		}
+		v = fileVersion(&n.stat)
+		ok = found && known.sameFile(&v)
+	}
+	if first, again := s.links.met(n); again {
+		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
 	}
 	e := s.owners.entry(n)
 	e.Xattrs = s.attributes(n, &v, &known)
@@ -51,6 +60,17 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return err
 	}
 	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
+}
+
+// turned records a name that was a file when the walk looked.
+func (s *snapshot) turned(n *node) error {
+	if n.err == nil && n.kind() != unix.S_IFDIR {
+		return s.special(n)
+	}
+	if n.err == nil {
+		n.err = fs.ErrNotExist // what is below a directory would be missing
+	}
+	return s.lost(n)
 }
 
 // holesOf looks up the holes of a file that is not sent again: the manifest

@@ -60,6 +60,7 @@ func (v *version) relink(f *os.File) {
 		return
 	}
 	if now := fileVersion(&st); now.Size == v.Size && now.ModTime == v.ModTime && now.Inode == v.Inode && now.Device == v.Device {
+		v.Bare = v.Bare && v.ChangeTime == now.ChangeTime // setting an attribute moves it too
 		v.ChangeTime = now.ChangeTime
 	}
 }

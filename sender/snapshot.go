@@ -122,13 +122,6 @@ func (s *snapshot) content(ctx context.Context) error {
 	return w.walk(all)
 }
 
-// known returns the version of a file that was sent last, and whether the file is
-// that version still. It must be asked in walk order.
-func (s *snapshot) known(path string, v *version) (version, bool, error) {
-	known, ok, err := s.recall.find(path)
-	return known, ok && known.sameFile(v), err
-}
-
 // node sends one name of the tree. Trouble with it is reported and the walk goes
 // on; only trouble with the link, the state or the manifest ends it.
 func (s *snapshot) node(ctx context.Context, n *node) error {
@@ -145,9 +138,15 @@ func (s *snapshot) node(ctx context.Context, n *node) error {
 		}
 		return s.lost(n)
 	}
-	switch n.kind() {
-	case unix.S_IFREG:
+	if n.kind() == unix.S_IFREG {
 		return s.file(ctx, n)
+	}
+	return s.special(n)
+}
+
+// special sends a name that is no file.
+func (s *snapshot) special(n *node) error {
+	switch n.kind() {
 	case unix.S_IFLNK:
 		return s.symlink(n)
 	case unix.S_IFDIR:

@@ -5,9 +5,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -158,18 +158,14 @@ func TestXattrs(t *testing.T) {
 	})
 }
 
-// asNobody lets this thread see files as a user without rights.
+// asNobody lets this process see files as a user without rights.
 func asNobody(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return
 	}
-	runtime.LockOSThread() // never unlocked: the thread ends with the test
-	must(t, unix.Setfsuid(65534))
-	t.Cleanup(func() { unix.Setfsuid(0) })
-	if got, _ := unix.SetfsuidRetUid(-1); got != 65534 {
-		t.Skip("running as root, and the thread could not become another user")
-	}
+	must(t, syscall.Setresuid(-1, 65534, -1)) // of all threads
+	t.Cleanup(func() { must(t, syscall.Setresuid(-1, 0, -1)) })
 }
 
 func TestUnreadable(t *testing.T) {

@@ -25,6 +25,9 @@ type node struct {
 	err  error // why there is no stat, or why a directory could not be read
 }
 
+// look takes the stat of the node (fstatat(2)).
+func (n *node) look() { n.err = unix.Fstatat(n.dir, n.name, &n.stat, unix.AT_SYMLINK_NOFOLLOW) }
+
 func (n *node) kind() uint32 { return n.stat.Mode & unix.S_IFMT }
 
 // root is one path that goes into a snapshot, and the name that it gets there;
@@ -70,68 +73,86 @@ var ErrPaths = errors.New("these paths do not fit together")
 type walker struct {
 	exclude []string // globs
 	visit   func(*node) error
+	ahead   *lookahead
 }
 
 // walk visits the roots. A root that is a symbolic link to a directory is
 // followed if it is the only one: it is what its user named.
 func (w *walker) walk(all []root) error {
+	w.ahead = newLookahead(w)
+	defer w.ahead.close()
 	for _, r := range all {
 		n := &node{path: r.name, dir: unix.AT_FDCWD, name: r.at}
 		if r.name == "" {
-			if err := w.directory(n, 0); err != nil {
+			if err := w.directory(n, newListing(n, 0)); err != nil {
 				return err
 			}
 			continue
 		}
-		n.err = unix.Fstatat(n.dir, n.name, &n.stat, unix.AT_SYMLINK_NOFOLLOW)
-		if err := w.node(n); err != nil {
+		if w.excluded(n.path) {
+			continue
+		}
+		n.look()
+		if err := w.node(n, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// node visits one name, and what is below it.
-func (w *walker) node(n *node) error {
-	if w.excluded(n.path) {
-		return nil
-	}
-	if n.err != nil || n.kind() != unix.S_IFDIR {
+// node visits one name, and what is below it. The listing is nil for a directory
+// that nobody looked into yet.
+func (w *walker) node(n *node, l *listing) error {
+	if !n.isDir() {
 		return w.visit(n)
 	}
-	return w.directory(n, unix.O_NOFOLLOW)
+	if l == nil {
+		l = newListing(n, unix.O_NOFOLLOW)
+	}
+	return w.directory(n, l)
 }
+
+func (n *node) isDir() bool { return n.err == nil && n.kind() == unix.S_IFDIR }
 
 // directory visits a directory and then the names in it. What cannot be read is
 // visited with the reason.
-func (w *walker) directory(n *node, flags int) error {
-	fd, err := unix.Openat(n.dir, n.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|flags, 0)
-	var dir *os.File
-	var names []string
-	if err == nil {
-		dir = os.NewFile(uintptr(fd), n.name)
-		defer dir.Close()
-		names, err = dir.Readdirnames(-1)
+func (w *walker) directory(n *node, l *listing) error {
+	w.ahead.take(l)
+	err := w.below(n, l)
+	if err != nil {
+		w.ahead.leave(l)
+		return err
 	}
-	n.err = err
+	l.close()
+	return nil
+}
+
+func (w *walker) below(n *node, l *listing) error {
+	n.err = l.err
 	if n.path != "" {
 		if err := w.visit(n); err != nil {
 			return err
 		}
-	} else if err != nil {
-		return fmt.Errorf("reading %s: %w", n.name, err)
+	} else if n.err != nil {
+		return fmt.Errorf("reading %s: %w", n.name, n.err)
 	}
-	if n.err != nil {
-		return nil
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		child := &node{path: path.Join(n.path, name), dir: fd, name: name}
-		if n.path == "" {
-			child.path = name
+	for i := range l.chunks {
+		w.ahead.offerChunks(l, i)
+		c := l.chunks[i]
+		l.chunks[i] = nil
+		if err := w.chunk(c); err != nil {
+			return err
 		}
-		child.err = unix.Fstatat(fd, name, &child.stat, unix.AT_SYMLINK_NOFOLLOW)
-		if err := w.node(child); err != nil {
+	}
+	return nil
+}
+
+// chunk visits some of the names of a directory.
+func (w *walker) chunk(c *chunk) error {
+	w.ahead.takeChunk(c)
+	for i := range c.nodes {
+		w.ahead.offerDirs(c, i)
+		if err := w.node(&c.nodes[i], c.dirs[i]); err != nil {
 			return err
 		}
 	}
