@@ -87,7 +87,7 @@ func (s *Sender) nextTask() (*task, error) {
 		if at, ok := s.passDue(sent); ok {
 			consider(task{at: at, sent: sent})
 		}
-		if latest := i+1 == len(all) || all[i+1].Source != sent.Source; latest && s.cfg.Repeat.Refresh > 0 && len(sent.Paths) > 0 {
+		if latest := i+1 == len(all) || all[i+1].Source != sent.Source; latest && s.refreshes(sent) {
 			consider(task{at: s.refreshDue(sent), sent: sent, refresh: true})
 		}
 	}
@@ -109,6 +109,10 @@ func (s *Sender) passDue(sent *Sent) (time.Time, bool) {
 	}
 	return at, true
 }
+
+// refreshes reports whether the source of a snapshot is refreshed. A stream cannot
+// be read a second time.
+func (s *Sender) refreshes(sent *Sent) bool { return s.cfg.Repeat.Refresh > 0 && len(sent.Paths) > 0 }
 
 func (s *Sender) refreshDue(sent *Sent) time.Time {
 	last := sent.Passes[0]

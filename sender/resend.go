@@ -31,11 +31,15 @@ type Order struct {
 }
 
 // Plan works out what repair codes ask for. An error about the text of a code
-// wraps repaircode.ErrCode, one about what it names ErrOtherCode.
-func (s *Sender) Plan(ctx context.Context, codes []string) (*Resend, error) {
+// wraps repaircode.ErrCode, one about what it names ErrOtherCode. With several,
+// codes for other senders may be among them.
+func (s *Sender) Plan(ctx context.Context, codes []string, several bool) (*Resend, error) {
 	r := &Resend{}
 	for i, text := range codes {
 		orders, err := s.resolve(text)
+		if several && errors.Is(err, ErrOtherCode) {
+			continue
+		}
 		for _, o := range orders {
 			if err == nil {
 				err = s.measure(ctx, o)
@@ -48,6 +52,9 @@ func (s *Sender) Plan(ctx context.Context, codes []string) (*Resend, error) {
 			return nil, err
 		}
 		r.Orders = append(r.Orders, orders...)
+	}
+	if len(r.Orders) == 0 {
+		return nil, ErrOtherCode
 	}
 	return r, nil
 }

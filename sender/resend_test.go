@@ -27,7 +27,7 @@ func (r *rig) codeFor(sent *Sent, parts ...repaircode.Part) string {
 }
 
 func (r *rig) resend(codes ...string) ([]*Again, error) {
-	plan, err := r.Plan(r.t.Context(), codes)
+	plan, err := r.Plan(r.t.Context(), codes, false)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func TestCodesThatAreRefused(t *testing.T) {
 		sent := r.sentOnly("src", 1)
 		file := repaircode.Part{Kind: repaircode.Files, Ranges: []repaircode.Range{{First: 0, Length: 1}}}
 		good := r.codeFor(sent, file)
-		if _, err := r.Plan(t.Context(), []string{good[:1] + "Z" + good[2:]}); !errors.Is(err, repaircode.ErrCode) {
+		if _, err := r.Plan(t.Context(), []string{good[:1] + "Z" + good[2:]}, false); !errors.Is(err, repaircode.ErrCode) {
 			t.Errorf("a typing error: %v", err)
 		}
 		others := map[string]*Sent{}
@@ -149,15 +149,18 @@ func TestCodesThatAreRefused(t *testing.T) {
 			others[name] = &other
 		}
 		for name, other := range others {
-			if _, err := r.Plan(t.Context(), []string{r.codeFor(other, file)}); !errors.Is(err, ErrOtherCode) {
+			if _, err := r.Plan(t.Context(), []string{r.codeFor(other, file)}, false); !errors.Is(err, ErrOtherCode) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		beyond := repaircode.Part{Kind: repaircode.Files, Ranges: []repaircode.Range{{First: 0, Length: 2}}}
-		if _, err := r.Plan(t.Context(), []string{r.codeFor(sent, beyond)}); !errors.Is(err, ErrOtherCode) {
+		if _, err := r.Plan(t.Context(), []string{r.codeFor(sent, beyond)}, false); !errors.Is(err, ErrOtherCode) {
 			t.Errorf("a file that is not there: %v", err)
 		}
-		if plan, err := r.Plan(t.Context(), []string{good}); err != nil || plan.Orders[0].Files != 1 || plan.Orders[0].Bytes != 100 {
+		if plan, err := r.Plan(t.Context(), []string{r.codeFor(others["another time"], file), good}, true); err != nil || len(plan.Orders) != 1 {
+			t.Errorf("a code for another sender beside one for this: %v", err)
+		}
+		if plan, err := r.Plan(t.Context(), []string{good}, false); err != nil || plan.Orders[0].Files != 1 || plan.Orders[0].Bytes != 100 {
 			t.Errorf("%v", err)
 		}
 	})

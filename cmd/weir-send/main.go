@@ -22,8 +22,10 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		initCommand(path),
 		keyCommand(path),
+		listCommand(path),
 		planCommand(path),
 		pushCommand(path),
+		resendCommand(path),
 		runCommand(path),
 	)
 	return root

@@ -83,7 +83,7 @@ func push(cmd *cobra.Command, c config.Sender, r control.Request) error {
 		stream = os.Stdin
 	}
 	p := control.Progress{Planned: bar.SetTotal, Done: bar.Add}
-	res, err := control.Push(cmd.Context(), c.Socket, r, stream, p)
+	res, err := control.Ask(cmd.Context(), c.Socket, r, stream, p)
 	if errors.Is(err, control.ErrNoService) {
 		res, err = pushAlone(cmd.Context(), c, log, r, stream, p)
 	}
@@ -109,8 +109,8 @@ func pushAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r contr
 	return res, err
 }
 
-// handle does what a request asks for.
-func (s *service) handle(ctx context.Context, r control.Request, stream *os.File, p control.Progress) (control.Result, error) {
+// take takes the snapshot that a request asks for.
+func (s *service) take(ctx context.Context, r control.Request, stream *os.File, p control.Progress) (control.Result, error) {
 	job := sender.Job{Source: r.Source, Paths: r.Paths, Exclude: r.Exclude, As: r.As, All: !r.Changed, Progress: p.Done, Planned: p.Planned}
 	if stream != nil {
 		job.Stream = stream

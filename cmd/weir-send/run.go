@@ -49,6 +49,7 @@ func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
 		Stringer("rate", c.Rate).Bool("gso", s.link.GSO()).Msg(startedWords)
 	err = s.with(ctx, func(ctx context.Context) error {
 		go s.schedule(ctx)
+		go s.sender.Passes(ctx)
 		return control.Serve(ctx, l, s.handle)
 	})
 	log.Info().Str(event.Field, event.Stopped).Msg(stoppedWords)

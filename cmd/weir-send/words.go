@@ -98,4 +98,52 @@ is due, takes the work of weir-send push, and in between tells the receiver that
 it is there. SIGINT or SIGTERM end it.`
 	startedWords = "ready to send"
 	stoppedWords = "stopped"
+
+	resendUse   = "resend CODE... | --file FILE"
+	resendShort = "Send what a repair code of the vault asks for"
+	resendLong  = `resend takes the repair code that weir-vault missing, the receiver's log or its
+status page shows, says what it asks for, and sends that, before anything else
+that waits for the link. Capitals, spaces and hyphens do not matter.
+
+A code that is mistyped is refused, with the group that is wrong; so is a code for
+another host, or for a snapshot that is not remembered any more. What it names
+and has changed or vanished since cannot be sent: then resend ends with 3, and a
+new snapshot is the way.`
+	resendExample = `  weir-send resend 60H4V-X2435-Y4G3C-XTS69-Y9
+  weir-send resend --file /media/stick/repair.weir`
+	resendFileFlag = "read codes from `FILE`, - for stdin; those for other hosts are passed over"
+	resendDryFlag  = "say what a code asks for, and send nothing"
+	resendNone     = "give a CODE, or --file FILE"
+	resendBoth     = "give either codes or --file"
+	resendLongFile = "%s is too long for a file of repair codes"
+	// Name of the sender, of the snapshot, files, size, with manifest.
+	resendPlan     = "Asked for: %s/%s: %s files, %s%s.\n"
+	resendDone     = "Sent again: %s/%s: %s files, %s%s.\n"
+	resendManifest = ", and its manifest"
+	// Path.
+	resendGoneFile = "  changed or vanished since: %s\n"
+	// Number of files.
+	resendGone = "%d files changed or vanished since and cannot be sent again; a new snapshot holds them as they are now"
+
+	listUse   = "list [SOURCE@NUMBER]"
+	listShort = "List what was sent, when and how often"
+	listLong  = `list prints a line for each snapshot that is remembered: how much of it was new,
+how many of its passes are done, when the last one was and when the next is due.
+For a named snapshot it prints each file with content, how often that was sent
+whole and when last; one that was sent once went with the first snapshot that has
+it. What arrived only the vault knows.`
+	listExample = `  weir-send list
+  weir-send list etc@42 --json`
+	listJSON      = "print JSON"
+	listHead      = "SNAPSHOT\tFILES\tSIZE\tNEW\tPASSES\tLAST\tNEXT\tREMARKS"
+	listFilesHead = "TIMES\tLAST AGAIN\tSIZE\tFILE"
+	listEmpty     = "Nothing has been sent that is remembered."
+	// Objects, bytes, limit.
+	listSpool = "The spool keeps %s objects, %s of at most %s.\n"
+	// Files, bytes.
+	listOwed = "%s files, %s, are owed and gone"
+	// Bytes, time.
+	listResent = "%s resent for a code at %s"
+	// Time.
+	listRefresh = "refresh at %s"
 )

@@ -70,6 +70,7 @@ type Sender struct {
 	Socket    string
 	Heartbeat Duration
 	Offload   bool
+	Repeat    Repeat
 	LogLevel  string
 	LogFormat string
 	Sources   []Source
@@ -90,7 +91,7 @@ func NewSender(path string) Sender {
 	return Sender{
 		File: path, Overhead: DefaultOverhead, Burst: DefaultBurst, BurstBytes: BurstBytes, MTU: MinMTU, Memory: SenderMemory,
 		Key: stem + ".key", State: stem + ".state", Socket: stem + ".sock",
-		Heartbeat: DefaultHeartbeat, Offload: true, LogLevel: "info", LogFormat: "auto",
+		Heartbeat: DefaultHeartbeat, Offload: true, Repeat: newRepeat(), LogLevel: "info", LogFormat: "auto",
 	}
 }
 
@@ -125,6 +126,9 @@ func ParseSender(path string, data []byte) (Sender, error) {
 		c.checkRelations(top)
 	}
 	c.Key, c.State, c.Socket = doc.resolve(c.Key), doc.resolve(c.State), doc.resolve(c.Socket)
+	if c.Repeat.SpoolDir = doc.resolve(c.Repeat.SpoolDir); c.Repeat.SpoolDir == "" {
+		c.Repeat.SpoolDir = filepath.Join(c.Kept(), "spool")
+	}
 	return c, doc.err()
 }
 
@@ -145,6 +149,7 @@ func (c *Sender) read(t *table) {
 	t.text("heartbeat", &c.Heartbeat)
 	t.text("burst_bytes", &c.BurstBytes)
 	t.flag("offload", &c.Offload)
+	c.Repeat.read(t)
 	readLog(t, &c.LogLevel, &c.LogFormat)
 	c.readGeometry(t)
 	for _, element := range t.tables("source") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,6 +85,10 @@ exclude = ["**/*.swp", "ssl/private/**"]
 every = "1h"`
 
 func (c *Sender) settings() []setting {
+	return slices.Concat(c.linkSettings(), c.Repeat.settings(), c.expertSettings())
+}
+
+func (c *Sender) linkSettings() []setting {
 	return []setting{
 		{key: "name", value: quote(c.Name), comment: "This host's name in the vault, where restore points lie under NAME/SOURCE. The receiver trusts this\nhost's key under the same name: change both together."},
 		{key: "to", value: quote(c.To.String()), comment: "Address and UDP port of the receiver, as in its `listen`. Nothing ever comes back from there."},
@@ -101,6 +106,11 @@ func (c *Sender) settings() []setting {
 		{key: "socket", value: quote(c.Socket), comment: "Socket through which `weir-send push` hands its work to a running `weir-send run`."},
 		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
 		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
+	}
+}
+
+func (c *Sender) expertSettings() []setting {
+	return []setting{
 		{key: "k", value: "200", off: true, comment: "For experts: k data and m parity shards of `depth` symbols each, instead of overhead and burst, which\nthen must not be given. k + m is at most 256; outages of m x depth frames are bridged."},
 		{key: "m", value: "20", off: true, comment: "Parity shards; see k."},
 		{key: "depth", value: "96", off: true, comment: "Symbols of a shard; see k."},

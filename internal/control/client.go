@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Push hands a request to the service on the socket and waits for the end. It
+// Ask hands a request to the service on the socket and waits for the end. It
 // returns ErrNoService where there is none. stream is the content of a request
 // that has one.
-func Push(ctx context.Context, path string, r Request, stream *os.File, p Progress) (Result, error) {
+func Ask(ctx context.Context, path string, r Request, stream *os.File, p Progress) (Result, error) {
 	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || len(path) > maxSocketPath {
 		return Result{}, ErrNoService
@@ -57,7 +57,7 @@ func sendRequest(c *net.UnixConn, r Request, stream *os.File) error {
 
 func readAnswers(r io.Reader, p Progress) (Result, error) {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxRequest)
+	lines.Buffer(nil, maxAnswer)
 	for lines.Scan() {
 		var a answer
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {

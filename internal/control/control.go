@@ -9,6 +9,7 @@
 package control
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -19,13 +20,23 @@ import (
 )
 
 const (
-	maxRequest = 1 << 20 // bytes of the request line
+	maxRequest = 8 << 20  // bytes of the request line: repair codes may be long
+	maxAnswer  = 64 << 20 // bytes of an answer's line
 	// maxSocketPath is the longest path of a unix socket, in bytes: sun_path less
 	// the NUL.
 	maxSocketPath = 107
 )
 
-// Request is what push asks for. Paths are absolute.
+// What a request asks for.
+const (
+	Push   = "" // take a snapshot and send it
+	Plan   = "plan"
+	Resend = "resend"
+	List   = "list"
+)
+
+// Request is what is asked for; push fills the fields down to Changed. Paths are
+// absolute.
 type Request struct {
 	Source  string   `json:"source"`
 	Paths   []string `json:"paths,omitempty"`
@@ -33,6 +44,10 @@ type Request struct {
 	As      string   `json:"as,omitempty"`
 	Stream  bool     `json:"stream,omitempty"` // the content comes from a descriptor
 	Changed bool     `json:"changed,omitempty"`
+	Action  string   `json:"action,omitempty"`
+	Codes   []string `json:"codes,omitempty"`    // repair codes, for Plan and Resend
+	Several bool     `json:"several,omitempty"`  // codes for other senders may be among them
+	Snap    string   `json:"snapshot,omitempty"` // SOURCE@NUMBER, for List to tell its files
 }
 
 // Result is what was sent.
@@ -46,6 +61,8 @@ type Result struct {
 	Problems  int64   `json:"problems"`
 	Skipped   int64   `json:"skipped"`
 	Seconds   float64 `json:"seconds"`
+	// Detail is the answer to the other actions.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // answer is one line back.

@@ -50,7 +50,7 @@ func TestPush(t *testing.T) {
 	go func() { fmt.Fprint(out, "content"); out.Close() }()
 	var planned, done int64
 	p := Progress{Planned: func(n int64) { planned = n }, Done: func(n int64) { done += n }}
-	res, err := Push(t.Context(), path, Request{Source: "a", As: "b", Stream: true}, in, p)
+	res, err := Ask(t.Context(), path, Request{Source: "a", As: "b", Stream: true}, in, p)
 	if err != nil || res.Name != "abcontent" || planned != 10 || done != 10 {
 		t.Fatalf("%+v, %v, planned %d, done %d", res, err, planned, done)
 	}
@@ -63,13 +63,13 @@ func TestErrorsComeBack(t *testing.T) {
 		}
 		return Result{}, errors.New("the disk is on fire")
 	})
-	if _, err := Push(t.Context(), path, Request{}, nil, Progress{}); !errors.Is(err, ErrRequest) {
+	if _, err := Ask(t.Context(), path, Request{}, nil, Progress{}); !errors.Is(err, ErrRequest) {
 		t.Errorf("a wrong request: %v", err)
 	}
-	if _, err := Push(t.Context(), path, Request{Source: "a"}, nil, Progress{}); err == nil || !strings.Contains(err.Error(), "on fire") {
+	if _, err := Ask(t.Context(), path, Request{Source: "a"}, nil, Progress{}); err == nil || !strings.Contains(err.Error(), "on fire") {
 		t.Errorf("a failure: %v", err)
 	}
-	if _, err := Push(t.Context(), path+"x", Request{}, nil, Progress{}); !errors.Is(err, ErrNoService) {
+	if _, err := Ask(t.Context(), path+"x", Request{}, nil, Progress{}); !errors.Is(err, ErrNoService) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -102,7 +102,7 @@ func TestClientThatGoesAwayCancels(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Push(ctx, path, Request{Source: "a"}, nil, Progress{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := Ask(ctx, path, Request{Source: "a"}, nil, Progress{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
 	<-cancelled

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"weir/internal/config"
+	"weir/internal/control"
+	"weir/internal/exit"
+	"weir/internal/repaircode"
+	"weir/sender"
+)
+
+// handle does what a request asks for.
+func (s *service) handle(ctx context.Context, r control.Request, stream *os.File, p control.Progress) (res control.Result, err error) {
+	var detail any
+	switch r.Action {
+	case control.Push:
+		return s.take(ctx, r, stream, p)
+	case control.Plan:
+		detail, err = s.sender.Plan(ctx, r.Codes, r.Several)
+	case control.Resend:
+		detail, err = s.resend(ctx, r, p)
+	case control.List:
+		detail, err = s.list(r)
+	default:
+		err = fmt.Errorf("%w: this weir-send run does not know how to %s; start it anew after an update", control.ErrRequest, r.Action)
+	}
+	if errors.Is(err, repaircode.ErrCode) || errors.Is(err, sender.ErrOtherCode) || errors.Is(err, sender.ErrJob) {
+		err = fmt.Errorf("%w: %w", control.ErrRequest, err)
+	}
+	if err == nil {
+		res.Detail, err = json.Marshal(detail)
+	}
+	return res, err
+}
+
+func (s *service) resend(ctx context.Context, r control.Request, p control.Progress) ([]*sender.Again, error) {
+	plan, err := s.sender.Plan(ctx, r.Codes, r.Several)
+	if err != nil {
+		return nil, err
+	}
+	return s.sender.Resend(ctx, plan, p.Done)
+}
+
+func (s *service) list(r control.Request) (any, error) {
+	if r.Snap != "" {
+		return s.sender.SentFiles(r.Snap)
+	}
+	return s.sender.Overview()
+}
+
+// ask has the running service do what a request asks for, and does it itself where
+// there is none; with the link if that is needed. The detail of the answer is
+// decoded into detail.
+func ask(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Request, p control.Progress, detail any) error {
+	res, err := control.Ask(ctx, c.Socket, r, nil, p)
+	if errors.Is(err, control.ErrNoService) {
+		res, err = askAlone(ctx, c, log, r, p)
+	}
+	if errors.Is(err, control.ErrRequest) {
+		return exit.With(exit.Usage, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(res.Detail, detail); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil
+}
+
+func askAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Request, p control.Progress) (res control.Result, err error) {
+	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)))
+	if err != nil {
+		return res, err
+	}
+	if r.Action != control.Resend {
+		defer s.close()
+		return s.handle(ctx, r, nil, p)
+	}
+	err = s.with(ctx, func(ctx context.Context) error {
+		res, err = s.handle(ctx, r, nil, p)
+		return err
+	})
+	return res, err
+}
