@@ -40,6 +40,7 @@ const maxWhole = 1 << 16
 
 // newService opens everything that the service needs.
 func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
+	spareThread()
 	s := &service{log: log, limits: l, dir: c.Vault, whole: make(chan struct{}, maxWhole)}
 	if err := s.open(c); err != nil {
 		s.close()

@@ -28,6 +28,7 @@ type service struct {
 }
 
 func newService(c config.Sender, log zerolog.Logger) (*service, error) {
+	spareThread()
 	s := &service{config: c, log: log}
 	if err := s.open(); err != nil {
 		s.close()

@@ -61,8 +61,11 @@ func (b *bench) bare(ctx context.Context, s setup) (o outcome, err error) {
 
 // bareEnd is the program at one end.
 func bareEnd(args []string) error {
-	if len(args) > 0 && args[0] == "recv" {
+	switch {
+	case len(args) > 0 && args[0] == "recv":
 		return bareReceive()
+	case len(args) == 2 && args[0] == "paced":
+		return barePaced(args[1])
 	}
 	if len(args) != 3 {
 		return fmt.Errorf("%s send MTU BYTES, or %s recv", bareCommand, bareCommand)

@@ -84,6 +84,9 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.place.close()) }()
+	if b.opt.pace {
+		return b.paces(ctx, os.Stdout)
+	}
 	b.file = b.place.path("source", "file")
 	if err := makeFile(b.file, int64(b.opt.size)); err != nil {
 		return err

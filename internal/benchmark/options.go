@@ -24,7 +24,7 @@ type options struct {
 	overhead      config.Percent
 	size, train   config.Size
 	runs          int
-	pin           bool
+	pin, pace     bool
 	huge          bool
 	dir, out, bin string
 }
@@ -45,6 +45,7 @@ func parse(args []string) (o options, err error) {
 	f.TextVar(&o.size, "size", o.size, "size of the file")
 	f.IntVar(&o.runs, "runs", 5, "runs of each; medians are shown")
 	f.BoolVar(&o.pin, "pin", false, "sender on CPU 0, receiver on CPU 1")
+	f.BoolVar(&o.pace, "pace", false, "instead, measure how exact the pace is, from a capture (needs tcpdump)")
 	f.BoolVar(&o.huge, "huge", true, "a tmpfs with huge pages (huge=within_size)")
 	f.StringVar(&o.dir, "dir", "", "directory of files and vault, instead of a tmpfs of its own")
 	f.StringVar(&o.bin, "bin", "", "build the programs here and keep them, for a profiler")
