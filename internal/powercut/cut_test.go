@@ -126,6 +126,7 @@ type cutter struct {
 	order   order
 	history *history
 	chance  *rand.Rand
+	made    int
 }
 
 // cut is one cut to be made.
@@ -165,7 +166,11 @@ func (r *cutter) run(random, each int) {
 // make makes a cut, and returns how many restore points were held against it.
 func (r *cutter) make(c cut) int {
 	r.t.Helper()
-	path := filepath.Join(r.dir, "cut")
+	// A file and a directory of its own: the kernel may let go of those of the
+	// cut before a little later than unmount says.
+	r.made++
+	path := filepath.Join(r.dir, fmt.Sprint("cut-", r.made))
+	defer os.Remove(path)
 	chance := r.chance
 	if !c.torn {
 		chance = nil
@@ -184,13 +189,16 @@ func (r *cutter) make(c cut) int {
 			o.Begun++
 		}
 	}
-	mounted := filepath.Join(r.dir, "after")
+	mounted := filepath.Join(r.dir, fmt.Sprint("after-", r.made))
 	o.Vault = filepath.Join(mounted, "vault")
 	device, detach := r.system.attach(r.t, path)
-	unmount := r.system.mount(r.t, device, mounted)
-	out, err := r.rebooted(o).CombinedOutput()
-	unmount()
-	detach()
+	defer detach()
+	var out []byte
+	unmount, err := r.system.mount(device, mounted)
+	if err == nil {
+		defer unmount()
+		out, err = r.rebooted(o).CombinedOutput()
+	}
 	if err != nil {
 		r.t.Errorf("cut at write %d of %d (%s, torn %v): %v\n%s", c.at, len(r.cuts.log), c.name, c.torn, err, out)
 		if kept := os.Getenv("WEIR_KEEP"); kept != "" {

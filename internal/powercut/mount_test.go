@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,22 +75,23 @@ func (s system) attach(t *testing.T, path string) (device string, detach func())
 	return device, func() { exec.Command("losetup", "-d", device).Run() }
 }
 
-// mount mounts a device on a new directory below dir.
-func (s system) mount(t *testing.T, device, dir string) (unmount func()) {
-	t.Helper()
+// mount mounts a device on the directory dir.
+func (s system) mount(device, dir string) (unmount func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	args := []string{"-t", s.name, device, dir}
 	if s.option != "" {
 		args = append([]string{"-o", s.option}, args...)
 	}
-	do(t, "mount", args...)
+	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("mount %v: %w: %s", args, err, out)
+	}
 	return func() {
 		if exec.Command("umount", dir).Run() != nil {
 			exec.Command("umount", "-l", dir).Run()
 		}
-	}
+	}, nil
 }
 
 // scratch is a directory for disks, in memory if there is such a place.
@@ -123,7 +125,10 @@ func (s system) disk(t *testing.T, dir string) (d *Disk, mounted string, unmount
 	t.Cleanup(detach)
 	do(t, s.mkfs[0], append(s.mkfs[1:], device)...)
 	mounted = filepath.Join(dir, "mounted")
-	unmount = sync.OnceFunc(s.mount(t, device, mounted))
+	if unmount, err = s.mount(device, mounted); err != nil {
+		t.Fatal(err)
+	}
+	unmount = sync.OnceFunc(unmount)
 	t.Cleanup(unmount)
 	do(t, "sync", "-f", mounted)
 	return d, mounted, unmount

@@ -1,9 +1,15 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"maps"
 	"os"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,75 +28,142 @@ type content struct {
 
 // catalog is the index of the objects that are known to be good and on stable
 // storage. It can be rebuilt from the restore points.
-type catalog struct{ db *bbolt.DB }
-
-// openCatalog opens the index. One that is damaged is put aside: fresh tells
-// that the caller has to fill it.
-func openCatalog(path string) (c *catalog, fresh bool, err error) {
-	if _, err := os.Stat(path); err != nil {
-		fresh = true
-	}
-	open := func() (*bbolt.DB, error) {
-		return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
-	}
-	db, err := open()
-	if err != nil && !fresh {
-		fresh = true
-		if rerr := os.Rename(path, path+".damaged"); rerr != nil {
-			return nil, false, fmt.Errorf("opening the catalog: %w", err)
-		}
-		db, err = open()
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("opening the catalog: %w", err)
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(bucketObjects)
-		return err
-	})
-	if err != nil {
-		db.Close()
-		return nil, false, fmt.Errorf("opening the catalog: %w", err)
-	}
-	return &catalog{db: db}, fresh, nil
+//
+// A database that is damaged makes the library panic, or touch memory that is not
+// there, so each use is guarded; and as the library has no checksums of its pages,
+// each value carries one, over its key too, and the number of all of them is kept
+// as the bucket's sequence.
+type catalog struct {
+	db     *bbolt.DB
+	broken error // damage was met: it must be rebuilt
 }
+
+// errCatalog is returned for an index that is not what was written.
+var errCatalog = errors.New("the catalog is damaged")
+
+// guard turns a panic or fault of the library into an error.
+func guard(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errCatalog, r)
+		}
+	}()
+	return do()
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const (
+	sizeBytes  = 8
+	sumBytes   = len(Hash{})
+	checkBytes = 4
+)
 
 func (k key) bytes() []byte { return append([]byte(k.sender+"\x00"), k.id[:]...) }
 
+func encodeContent(key []byte, c content) []byte {
+	data := binary.BigEndian.AppendUint64(make([]byte, 0, sizeBytes+sumBytes+checkBytes), uint64(c.Size))
+	data = append(data, c.SHA256[:]...)
+	return binary.BigEndian.AppendUint32(data, contentCheck(key, data))
+}
+
+func contentCheck(key, data []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, data)
+}
+
+func decodeContent(key, data []byte) (c content, err error) {
+	if len(data) != sizeBytes+sumBytes+checkBytes {
+		return c, fmt.Errorf("%w: a value of %d bytes", errCatalog, len(data))
+	}
+	body := data[:sizeBytes+sumBytes]
+	if binary.BigEndian.Uint32(data[len(body):]) != contentCheck(key, body) {
+		return c, fmt.Errorf("%w: the checksum of a value is wrong", errCatalog)
+	}
+	c.Size = int64(binary.BigEndian.Uint64(body))
+	copy(c.SHA256[:], body[sizeBytes:])
+	return c, nil
+}
+
+// openCatalog opens the index. fresh tells that it is new and has to be filled.
+func openCatalog(path string) (c *catalog, fresh bool, err error) {
+	c = &catalog{}
+	err = guard(func() (err error) {
+		if c.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType}); err != nil {
+			return err
+		}
+		// A look first: to write needs room, and the disk may be full.
+		err = c.db.View(func(tx *bbolt.Tx) error { fresh = tx.Bucket(bucketObjects) == nil; return nil })
+		if err != nil || !fresh {
+			return err
+		}
+		return c.db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket(bucketObjects); return err })
+	})
+	if err != nil {
+		if c.db != nil {
+			_ = guard(c.db.Close)
+		}
+		return nil, false, fmt.Errorf("opening the catalog: %w", err)
+	}
+	return c, fresh, nil
+}
+
 // get returns what the catalog knows of an object.
 func (c *catalog) get(k key) (o content, ok bool) {
-	_ = c.db.View(func(tx *bbolt.Tx) error {
-		data := tx.Bucket(bucketObjects).Get(k.bytes())
-		if len(data) == 8+len(o.SHA256) {
-			o.Size, ok = int64(binary.BigEndian.Uint64(data)), true
-			copy(o.SHA256[:], data[8:])
-		}
-		return nil
+	if c.broken != nil {
+		return o, false
+	}
+	c.broken = guard(func() error {
+		return c.db.View(func(tx *bbolt.Tx) (err error) {
+			id := k.bytes()
+			if data := tx.Bucket(bucketObjects).Get(id); data != nil {
+				o, err = decodeContent(id, data)
+				ok = err == nil
+			}
+			return err
+		})
 	})
-	return o, ok
+	return o, ok && c.broken == nil
+}
+
+// update changes the catalog; damage that is met is remembered.
+func (c *catalog) update(change func(*bbolt.Bucket) error) error {
+	if c.broken != nil {
+		return c.broken
+	}
+	err := guard(func() error {
+		return c.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(bucketObjects)) })
+	})
+	if errors.Is(err, errCatalog) {
+		c.broken = err
+	}
+	if err != nil {
+		return fmt.Errorf("writing the catalog: %w", err)
+	}
+	return nil
 }
 
 // put records objects that are good and synced.
 func (c *catalog) put(all map[key]content) error {
-	rest := make([]key, 0, len(all))
-	for k := range all {
-		rest = append(rest, k)
-	}
+	rest := slices.Collect(maps.Keys(all))
+	slices.SortFunc(rest, func(a, b key) int { return bytes.Compare(a.bytes(), b.bytes()) })
 	for len(rest) > 0 {
 		n := min(len(rest), catalogBatch)
-		err := c.db.Update(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucketObjects)
+		err := c.update(func(b *bbolt.Bucket) error {
+			count := b.Sequence()
 			for _, k := range rest[:n] {
-				o := all[k]
-				data := binary.BigEndian.AppendUint64(nil, uint64(o.Size))
-				if err := b.Put(k.bytes(), append(data, o.SHA256[:]...)); err != nil {
+				id := k.bytes()
+				if b.Get(id) == nil {
+					count++
+				}
+				if err := b.Put(id, encodeContent(id, all[k])); err != nil {
 					return err
 				}
 			}
-			return nil
+			return b.SetSequence(count)
 		})
 		if err != nil {
-			return fmt.Errorf("writing the catalog: %w", err)
+			return err
 		}
 		rest = rest[n:]
 	}
@@ -99,7 +172,92 @@ func (c *catalog) put(all map[key]content) error {
 
 // remove forgets an object.
 func (c *catalog) remove(k key) error {
-	return c.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketObjects).Delete(k.bytes()) })
+	return c.update(func(b *bbolt.Bucket) error {
+		id := k.bytes()
+		if b.Get(id) == nil {
+			return nil
+		}
+		if err := b.SetSequence(b.Sequence() - 1); err != nil {
+			return err
+		}
+		return b.Delete(id)
+	})
 }
 
-func (c *catalog) close() error { return c.db.Close() }
+func (c *catalog) close() error { return guard(c.db.Close) }
+
+// salvageCatalog copies an index that was not closed in good order, entry by
+// entry, and takes its place. Each entry is checked, their order and number too;
+// and whatever the old file says of its free pages, the copy has its own.
+func salvageCatalog(path string, d *disk) error {
+	tmp := path + newSuffix
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	from, err := openQuietly(path, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	to, err := openQuietly(tmp, &bbolt.Options{NoSync: true, NoFreelistSync: true})
+	if err == nil {
+		err = guard(func() error { return copyCatalog(to, from) })
+		if err == nil {
+			err = to.Sync()
+		}
+		err = errors.Join(err, guard(to.Close))
+	}
+	err = errors.Join(err, guard(from.Close))
+	if err == nil {
+		err = d.rename(tmp, path)
+	}
+	return err
+}
+
+func openQuietly(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
+	err = guard(func() (err error) { db, err = bbolt.Open(path, 0o600, o); return err })
+	return db, err
+}
+
+func copyCatalog(to, from *bbolt.DB) error {
+	return from.View(func(in *bbolt.Tx) error {
+		b := in.Bucket(bucketObjects)
+		if b == nil {
+			return fmt.Errorf("%w: it has no bucket", errCatalog)
+		}
+		var last []byte
+		var count uint64
+		cursor := b.Cursor()
+		for k, data := cursor.First(); k != nil; {
+			err := to.Update(func(out *bbolt.Tx) error {
+				into, err := out.CreateBucketIfNotExists(bucketObjects)
+				if err != nil {
+					return err
+				}
+				into.FillPercent = 1
+				for n := 0; k != nil && n < catalogBatch; k, data = cursor.Next() {
+					if _, err := decodeContent(k, data); err != nil {
+						return err
+					}
+					if bytes.Compare(last, k) >= 0 {
+						return fmt.Errorf("%w: its keys are out of order", errCatalog)
+					}
+					last, n, count = k, n+1, count+1
+					if err := into.Put(k, data); err != nil {
+						return err
+					}
+				}
+				return into.SetSequence(count)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if count != b.Sequence() {
+			return fmt.Errorf("%w: %d entries, there should be %d", errCatalog, count, b.Sequence())
+		}
+		if count > 0 {
+			return nil
+		}
+		return to.Update(func(out *bbolt.Tx) error { _, err := out.CreateBucketIfNotExists(bucketObjects); return err })
+	})
+}

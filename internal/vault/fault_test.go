@@ -205,7 +205,7 @@ func TestCatalogIsRebuilt(t *testing.T) {
 	}
 	g.verify()
 	g.close()
-	if n, err := Reindex(g.dir); err != nil || n != 4 {
+	if n, err := Reindex(g.dir, Options{}); err != nil || n != 2 {
 		t.Fatalf("reindex found %d objects, %v", n, err)
 	}
 }

@@ -175,6 +175,9 @@ func (v *Vault) loadPending() error {
 			placed = append(placed, p)
 		}
 	}
+	if err := v.fillCatalog(); err != nil {
+		return err
+	}
 	return v.takeUp(placed)
 }
 

@@ -1,65 +1,265 @@
 package vault
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sort"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"weir/internal/event"
 	"weir/internal/manifest"
 )
 
-// reindex fills the catalog from the manifests of the restore points, and
-// returns how many objects it found.
-func (v *Vault) reindex() (int, error) {
-	infos, err := listPoints(v.layout)
+// Reindex rebuilds the catalog of a vault that nobody else writes to from the
+// tree alone. It returns how many objects it holds.
+func Reindex(dir string, opt Options) (int, error) {
+	opt.rebuild = true
+	v, err := Open(dir, opt)
 	if err != nil {
 		return 0, err
 	}
-	found := 0
-	for _, s := range infos {
-		all := map[key]content{}
-		err := eachEntry(filepath.Join(v.point(s), manifestFile), func(e *manifest.Entry) error {
-			k := key{s.Sender, ObjectID(e.Object)}
-			if st, err := os.Stat(v.layout.object(k)); isObject(e) && err == nil && st.Size() == e.Size {
-				all[k] = content{e.Size, Hash(e.SHA256)}
+	n, err := v.catalog.count()
+	return n, errors.Join(err, v.Close())
+}
+
+func (c *catalog) count() (n int, err error) {
+	err = guard(func() error {
+		return c.db.View(func(tx *bbolt.Tx) error { n = int(tx.Bucket(bucketObjects).Sequence()); return nil })
+	})
+	return n, err
+}
+
+// fillCatalog fills a catalog that is new.
+func (v *Vault) fillCatalog() error {
+	if !v.unfilled {
+		return nil
+	}
+	senders, err := os.ReadDir(v.own("objects"))
+	if err != nil {
+		return fmt.Errorf("rebuilding the catalog: %w", err)
+	}
+	total := 0
+	for _, s := range senders {
+		r := reindexer{vault: v, sender: s.Name()}
+		n, err := r.run()
+		if total += n; err != nil {
+			return fmt.Errorf("rebuilding the catalog: %w", err)
+		}
+	}
+	v.unfilled = false
+	if total > 0 {
+		v.log.Warn().Str(event.Field, event.VaultRecovered).Int("objects", total).Msg("the catalog was rebuilt from the tree")
+	}
+	return nil
+}
+
+// reindexer finds out what the objects of one sender are.
+type reindexer struct {
+	vault  *Vault
+	sender string
+	all    []stored // by id
+	left   int      // of which it is not known yet what they are
+}
+
+// stored is an object file.
+type stored struct {
+	id     ObjectID
+	linked bool // it has other names
+	known  bool
+	content
+}
+
+func (r *reindexer) run() (int, error) {
+	if err := r.list(); err != nil {
+		return 0, err
+	}
+	if err := r.published(); err != nil {
+		return 0, err
+	}
+	if err := r.rest(); err != nil {
+		return 0, err
+	}
+	return r.record()
+}
+
+// list takes up the names and sizes of the objects, in order.
+func (r *reindexer) list() error {
+	base := r.vault.own("objects", r.sender)
+	dirs, err := os.ReadDir(base)
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if err := r.listDir(filepath.Join(base, d.Name())); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(r.all, func(a, b stored) int { return bytes.Compare(a.id[:], b.id[:]) })
+	r.left = len(r.all)
+	return nil
+}
+
+func (r *reindexer) listDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		k, ok := objectKey(r.sender, name)
+		var st unix.Stat_t
+		if !ok || unix.Fstatat(int(f.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+			continue
+		}
+		r.all = append(r.all, stored{id: k.id, linked: st.Nlink > 1, content: content{Size: st.Size}})
+	}
+	return nil
+}
+
+// published learns from the manifests of the restore points, the latest first,
+// until nothing is unknown. What they link was synced before they were made.
+func (r *reindexer) published() error {
+	points, err := listPoints(r.vault.layout)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(points, func(a, b Snapshot) int { return b.Taken.Compare(a.Taken) })
+	for _, s := range points {
+		if r.left == 0 || s.Sender != r.sender {
+			continue
+		}
+		err := eachEntry(filepath.Join(r.vault.point(s), manifestFile), func(e *manifest.Entry) error {
+			if o := r.find(e); o != nil && !o.known && o.Size == e.Size {
+				o.known, o.SHA256 = true, Hash(e.SHA256)
+				r.left--
 			}
 			return nil
 		})
 		if err != nil {
-			v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", s.Ref()).Err(err).Msg("a stored manifest is damaged")
-			continue
-		}
-		found += len(all)
-		if err := v.catalog.put(all); err != nil {
-			return found, err
+			r.vault.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", s.Ref()).Err(err).Msg("a stored manifest is damaged")
 		}
 	}
-	return found, nil
+	return nil
 }
 
-// Reindex rebuilds the catalog of a vault that nobody writes to. It returns how
-// many objects it holds.
-func Reindex(dir string) (int, error) {
-	v, err := Open(dir, Options{})
+func (r *reindexer) find(e *manifest.Entry) *stored {
+	if !isObject(e) {
+		return nil
+	}
+	i := sort.Search(len(r.all), func(i int) bool { return bytes.Compare(r.all[i].id[:], e.Object[:]) >= 0 })
+	if i == len(r.all) || r.all[i].id != ObjectID(e.Object) {
+		return nil
+	}
+	return &r.all[i]
+}
+
+// rest reads the objects that no restore point lists. Those that pending
+// snapshots wait for, or may yet ask for, are kept as what they are. The others
+// were left by a crash.
+func (r *reindexer) rest() error {
+	if r.left == 0 {
+		return nil
+	}
+	wanted, err := r.wanted()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	path := v.own("catalog.db")
-	if err := v.catalog.close(); err != nil {
-		return 0, fmt.Errorf("closing the catalog: %w", err)
+	open := r.vault.awaitsManifest(r.sender)
+	for i := range r.all {
+		o := &r.all[i]
+		if o.known {
+			continue
+		}
+		want, listed := wanted[o.id]
+		if !listed && !open && !o.linked {
+			os.Remove(r.path(o))
+			continue
+		}
+		if err := o.read(r.path(o)); err != nil {
+			r.vault.troubled(err)
+			continue
+		}
+		o.known = o.Size > 0 && (!listed || want == o.content || want == content{})
+		if !o.known {
+			os.Remove(r.path(o))
+		}
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("removing the catalog: %w", err)
+	return r.vault.syncFileSystem()
+}
+
+func (r *reindexer) path(o *stored) string { return r.vault.layout.object(key{r.sender, o.id}) }
+
+// wanted returns what the manifests of pending snapshots list, and the objects
+// that hold such manifests, with no content.
+func (r *reindexer) wanted() (map[ObjectID]content, error) {
+	wanted := map[ObjectID]content{}
+	for _, p := range r.vault.pending {
+		if p.Sender != r.sender || p.Ref == nil {
+			continue
+		}
+		wanted[p.Ref.Object] = content{}
+		if !p.manifest {
+			continue
+		}
+		err := eachEntry(filepath.Join(r.vault.layout.pending(p.snap), manifestFile), func(e *manifest.Entry) error {
+			if isObject(e) {
+				wanted[ObjectID(e.Object)] = content{e.Size, Hash(e.SHA256)}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	if v.catalog, _, err = openCatalog(path); err != nil {
-		return 0, err
+	return wanted, nil
+}
+
+func (o *stored) read(path string) error {
+	sum, size, err := sumFile(path)
+	o.content = content{size, sum}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading an object: %w", err)
 	}
-	n, err := v.reindex()
-	if cerr := v.Close(); err == nil {
-		err = cerr
+	return nil
+}
+
+// record puts what is known into the catalog, in order.
+func (r *reindexer) record() (int, error) {
+	n := 0
+	for rest := r.all; len(rest) > 0; {
+		batch := rest[:min(len(rest), catalogBatch)]
+		rest = rest[len(batch):]
+		err := r.vault.catalog.update(func(b *bbolt.Bucket) error {
+			b.FillPercent = 0.9
+			added := uint64(0)
+			for i := range batch {
+				if !batch[i].known {
+					continue
+				}
+				id := key{r.sender, batch[i].id}.bytes()
+				if err := b.Put(id, encodeContent(id, batch[i].content)); err != nil {
+					return err
+				}
+				added++
+			}
+			n += int(added)
+			return b.SetSequence(b.Sequence() + added)
+		})
+		if err != nil {
+			return n, err
+		}
 	}
-	return n, err
+	return n, nil
 }

@@ -16,6 +16,9 @@ const (
 // publishes what lacks nothing, and when the link is quiet says, once, which
 // snapshots are not whole and what they lack. Call it about every second.
 func (v *Vault) Settle(quiet bool) error {
+	if err := v.mendCatalog(); err != nil {
+		return err
+	}
 	if err := v.flushSmallIf(quiet); err != nil {
 		v.troubled(err)
 	}

@@ -168,12 +168,18 @@ func (g *store) signed(s *shot, text []byte, sig [64]byte) {
 func (g *store) send(s *shot) {
 	g.v.Touch(s.Snapshot)
 	for _, f := range s.files {
-		if len(f.content) > 0 {
-			g.v.WriteRange(s.Snapshot, f.id, 0, f.content)
-			g.v.EndObject(s.Snapshot, f.id, int64(len(f.content)), sha256.Sum256(f.content), nil)
-		}
+		g.object(s, f)
 	}
 	g.finish(s)
+}
+
+// object gives the vault one file of a shot.
+func (g *store) object(s *shot, f file) {
+	if len(f.content) > 0 {
+		g.v.Touch(s.Snapshot)
+		g.v.WriteRange(s.Snapshot, f.id, 0, f.content)
+		g.v.EndObject(s.Snapshot, f.id, int64(len(f.content)), sha256.Sum256(f.content), nil)
+	}
 }
 
 func (g *store) finish(s *shot) {

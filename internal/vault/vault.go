@@ -35,6 +35,7 @@ type Options struct {
 	Now       func() time.Time             // nil for time.Now
 	Signers   map[string]ed25519.PublicKey // of the senders, for allowed_signers
 	OnPublish func(Info)                   // may be nil
+	rebuild   bool                         // the catalog
 	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
 
 	MaxManifest int64 // bytes of the largest manifest, 0 for DefaultMaxManifest
@@ -74,6 +75,7 @@ type Vault struct {
 	keeping
 
 	space    spaceWatch
+	unfilled bool                 // the catalog is new
 	syncEach int                  // up to how many files and directories are synced one by one
 	full     bool                 // data was refused for want of space
 	noted    map[string]time.Time // when trouble of each kind was logged last
@@ -142,10 +144,19 @@ func (v *Vault) acquire() (err error) {
 	if v.events, err = openEvents(v.own(eventsFile), &v.disk); err != nil {
 		return err
 	}
-	if err := v.openCatalog(); err != nil {
+	mark, err := v.takeMark()
+	if err != nil {
 		return err
 	}
-	if err := v.takeCleanMark(); err != nil {
+	if mark != nil && mark.Events != v.events.last {
+		v.log.Error().Str(event.Field, event.VaultRecovered).Msg("the event log is not as it was when the vault was closed: weir-vault events --verify shows where it breaks")
+	}
+	if v.opt.rebuild {
+		if err := os.Remove(v.own(catalogFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing the catalog: %w", err)
+		}
+	}
+	if err := v.openCatalog(mark); err != nil {
 		return err
 	}
 	if err := v.openRequests(); err != nil {
@@ -169,40 +180,6 @@ func (v *Vault) takeLock() (err error) {
 		return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
 	}
 	return nil
-}
-
-// cleanMark is the file that says that the vault was closed in good order: the
-// catalog then has every object, and a look at the disk for each new one is
-// saved.
-const cleanMark = "closed"
-
-func (v *Vault) takeCleanMark() error {
-	err := os.Remove(v.own(cleanMark))
-	if errors.Is(err, os.ErrNotExist) {
-		senders, rerr := os.ReadDir(v.own("objects"))
-		v.orphans = rerr != nil || len(senders) > 0
-		return nil
-	}
-	if err == nil {
-		err = v.disk.syncPath(v.own())
-	}
-	if err != nil {
-		return fmt.Errorf("taking the vault over: %w", err)
-	}
-	return nil
-}
-
-// openCatalog opens the index and fills a new one from the restore points.
-func (v *Vault) openCatalog() (err error) {
-	var fresh bool
-	if v.catalog, fresh, err = openCatalog(v.own("catalog.db")); err != nil || !fresh {
-		return err
-	}
-	n, err := v.reindex()
-	if n > 0 {
-		v.log.Warn().Str(event.Field, event.VaultRecovered).Int("objects", n).Msg("the catalog was rebuilt from the restore points")
-	}
-	return err
 }
 
 // recover sweeps away what a crash left half done and takes up the snapshots
@@ -273,9 +250,13 @@ func (v *Vault) Close() error {
 			err = perr
 		}
 	}
-	if err == nil && len(v.unswept) == 0 {
-		err = v.disk.replace(v.own(cleanMark), nil, 0o644)
+	if cerr := v.catalog.close(); err == nil {
+		err = cerr
 	}
+	if err == nil && len(v.unswept) == 0 && !v.unfilled && v.catalog.broken == nil {
+		err = v.leaveMark()
+	}
+	v.catalog = nil
 	if rerr := v.release(); err == nil {
 		err = rerr
 	}

@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"weir/internal/event"
+)
+
+// closedFile says that the vault was closed in good order: the catalog then has
+// every object, and a look at the disk for each new one is saved. It tells what
+// the catalog and the event log were then, so that a later change shows.
+const closedFile = "closed"
+
+type closedMark struct {
+	Catalog string `json:"catalog"` // SHA-256 of the file
+	Events  string `json:"events"`  // of the last line
+}
+
+// takeMark takes the mark away: from here on a crash leaves none. It returns nil
+// where there is no mark.
+func (v *Vault) takeMark() (*closedMark, error) {
+	data, err := os.ReadFile(v.own(closedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		senders, rerr := os.ReadDir(v.own("objects"))
+		v.orphans = rerr != nil || len(senders) > 0
+		return nil, nil
+	}
+	if err == nil {
+		err = os.Remove(v.own(closedFile))
+	}
+	if err == nil {
+		err = v.disk.syncPath(v.own())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking the vault over: %w", err)
+	}
+	var m closedMark
+	if json.Unmarshal(data, &m) != nil {
+		v.orphans = true
+		return nil, nil
+	}
+	return &m, nil
+}
+
+// leaveMark comes last, when the catalog is closed.
+func (v *Vault) leaveMark() error {
+	sum, _, err := sumFile(v.own(catalogFile))
+	if err != nil {
+		return fmt.Errorf("closing the vault: %w", err)
+	}
+	data, err := json.Marshal(closedMark{Catalog: sum.String(), Events: v.events.last})
+	if err != nil {
+		return err
+	}
+	return v.disk.replace(v.own(closedFile), data, 0o644)
+}
+
+const (
+	catalogFile   = "catalog.db"
+	damagedSuffix = ".damaged"
+)
+
+// openCatalog opens the index. One that is not what it was when it was closed, or
+// that a crash has left in disorder, is put aside and made anew from the tree.
+func (v *Vault) openCatalog(m *closedMark) error {
+	path := v.own(catalogFile)
+	if err := v.checkCatalog(path, m); err != nil {
+		v.log.Error().Str(event.Field, event.VaultRecovered).Err(err).Msg("the catalog is damaged; it is put aside and rebuilt from the restore points")
+		if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("putting the damaged catalog aside: %w", err)
+		}
+	}
+	var err error
+	v.catalog, v.unfilled, err = openCatalog(path)
+	return err
+}
+
+func (v *Vault) checkCatalog(path string, m *closedMark) error {
+	if !exists(path) {
+		return nil
+	}
+	if m == nil {
+		err := salvageCatalog(path, &v.disk)
+		if isFull(err) {
+			// No room for a copy. It is checked when it is used.
+			v.troubled(err)
+			return nil
+		}
+		return err
+	}
+	sum, _, err := sumFile(path)
+	if err == nil && sum.String() != m.Catalog {
+		err = fmt.Errorf("%w: it was changed since the vault was closed", errCatalog)
+	}
+	return err
+}
+
+// mendCatalog makes an index anew that turned out to be damaged while it was in
+// use.
+func (v *Vault) mendCatalog() error {
+	if v.catalog.broken == nil {
+		return nil
+	}
+	v.log.Error().Str(event.Field, event.VaultRecovered).Err(v.catalog.broken).Msg("the catalog is damaged; it is put aside and rebuilt from the restore points")
+	_ = v.catalog.close()
+	path := v.own(catalogFile)
+	if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("putting the damaged catalog aside: %w", err)
+	}
+	var err error
+	if v.catalog, v.unfilled, err = openCatalog(path); err != nil {
+		return err
+	}
+	return v.fillCatalog()
+}
