@@ -27,6 +27,7 @@ func rootCommand() *cobra.Command {
 		eventsCommand(p),
 		pruneCommand(p),
 		lockCommand(p),
+		reindexCommand(p),
 	)
 	return root
 }

@@ -118,4 +118,11 @@ not whole is restored as far as it goes with --partial.`
 	restoreProblems = "%s files are not as good as they could be: they changed, vanished or could not be read on the sender; see weir-vault show %s\n"
 	// Number.
 	restoreAttributes = "%s entries have another owner, mode, time or attribute than they had; see the warnings above\n"
+
+	reindexShort = "Rebuild the catalog from the tree"
+	reindexLong  = `reindex throws the catalog away and builds it anew from the restore points, the
+pending snapshots and the objects alone. The receiver does that by itself when
+it finds the catalog gone or damaged. It must not run meanwhile.`
+	// Objects.
+	reindexDone = "The catalog holds %s objects.\n"
 )

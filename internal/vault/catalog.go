@@ -171,16 +171,23 @@ func (c *catalog) put(all map[key]content) error {
 }
 
 // remove forgets an object.
-func (c *catalog) remove(k key) error {
+func (c *catalog) remove(k key) error { return c.removeAll([]key{k}) }
+
+// removeAll forgets objects.
+func (c *catalog) removeAll(keys []key) error {
 	return c.update(func(b *bbolt.Bucket) error {
-		id := k.bytes()
-		if b.Get(id) == nil {
-			return nil
+		count := b.Sequence()
+		for _, k := range keys {
+			id := k.bytes()
+			if b.Get(id) == nil {
+				continue
+			}
+			count--
+			if err := b.Delete(id); err != nil {
+				return err
+			}
 		}
-		if err := b.SetSequence(b.Sequence() - 1); err != nil {
-			return err
-		}
-		return b.Delete(id)
+		return b.SetSequence(count)
 	})
 }
 

@@ -109,7 +109,7 @@ func TestDamagedCatalog(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for n := range 300 {
+	for n := range 96 {
 		bad := append([]byte(nil), good...)
 		at := rng.IntN(len(bad))
 		switch n % 4 {
@@ -147,7 +147,7 @@ func TestDamagedCatalog(t *testing.T) {
 // TestCatalogDamagedInUse damages the catalog while the vault has it open. What
 // the page cache holds changes under the library's feet.
 func TestCatalogDamagedInUse(t *testing.T) {
-	for n := range 30 {
+	for n := range 9 {
 		g := full(t)
 		path := filepath.Join(g.dir, ownDir, catalogFile)
 		info, err := os.Stat(path)

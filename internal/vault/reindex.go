@@ -65,12 +65,12 @@ func (v *Vault) fillCatalog() error {
 type reindexer struct {
 	vault  *Vault
 	sender string
-	all    []stored // by id
-	left   int      // of which it is not known yet what they are
+	all    []objectFile // by id
+	left   int          // of which it is not known yet what they are
 }
 
-// stored is an object file.
-type stored struct {
+// objectFile is an object file.
+type objectFile struct {
 	id     ObjectID
 	linked bool // it has other names
 	known  bool
@@ -102,7 +102,7 @@ func (r *reindexer) list() error {
 			return err
 		}
 	}
-	slices.SortFunc(r.all, func(a, b stored) int { return bytes.Compare(a.id[:], b.id[:]) })
+	slices.SortFunc(r.all, func(a, b objectFile) int { return bytes.Compare(a.id[:], b.id[:]) })
 	r.left = len(r.all)
 	return nil
 }
@@ -123,7 +123,7 @@ func (r *reindexer) listDir(dir string) error {
 		if !ok || unix.Fstatat(int(f.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
 			continue
 		}
-		r.all = append(r.all, stored{id: k.id, linked: st.Nlink > 1, content: content{Size: st.Size}})
+		r.all = append(r.all, objectFile{id: k.id, linked: st.Nlink > 1, content: content{Size: st.Size}})
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (r *reindexer) published() error {
 	return nil
 }
 
-func (r *reindexer) find(e *manifest.Entry) *stored {
+func (r *reindexer) find(e *manifest.Entry) *objectFile {
 	if !isObject(e) {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (r *reindexer) rest() error {
 	return r.vault.syncFileSystem()
 }
 
-func (r *reindexer) path(o *stored) string { return r.vault.layout.object(key{r.sender, o.id}) }
+func (r *reindexer) path(o *objectFile) string { return r.vault.layout.object(key{r.sender, o.id}) }
 
 // wanted returns what the manifests of pending snapshots list, and the objects
 // that hold such manifests, with no content.
@@ -226,7 +226,7 @@ func (r *reindexer) wanted() (map[ObjectID]content, error) {
 	return wanted, nil
 }
 
-func (o *stored) read(path string) error {
+func (o *objectFile) read(path string) error {
 	sum, size, err := sumFile(path)
 	o.content = content{size, sum}
 	if err != nil && !errors.Is(err, io.EOF) {

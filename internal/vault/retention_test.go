@@ -333,7 +333,7 @@ func TestLostLockRecordIsNoFreedom(t *testing.T) {
 			if err := spoil(filepath.Join(g.dir, ".weir", "locks", "prod", "etc.json")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Reindex(g.dir); err != nil {
+			if _, err := Reindex(g.dir, Options{}); err != nil {
 				t.Fatal(err)
 			}
 			g.open()

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"weir/internal/event"
@@ -208,19 +207,6 @@ func (v *Vault) free(sender string, ids []ObjectID) error {
 	}
 	v.log.Debug().Str(event.Field, event.SnapshotRemoved).Int("objects", len(keys)).Msg("objects that no restore point links were freed")
 	return nil
-}
-
-// removeAll forgets objects.
-func (c *catalog) removeAll(keys []key) error {
-	return c.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketObjects)
-		for _, k := range keys {
-			if err := b.Delete(k.bytes()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // removeBelow removes a tree of read-only directories below dir. Paths in it may
