@@ -82,6 +82,9 @@ func lacks(i vault.Info) string {
 			words = append(words, lacksManifest)
 		}
 	}
+	if len(i.Suspicious) > 0 {
+		words = append(words, fmt.Sprintf(isSuspicious, strings.Join(i.Suspicious, "; ")))
+	}
 	if i.Problems > 0 {
 		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))
 	}

@@ -21,6 +21,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		listCommand(p),
 		showCommand(p),
+		acceptCommand(p),
 		missingCommand(p),
 		verifyCommand(p),
 		restoreCommand(p),

@@ -87,7 +87,7 @@ func printEntry(w io.Writer, e *manifest.Entry) {
 		line += fmt.Sprintf(" -> %q", e.Target)
 	}
 	if e.Problem != "" {
-		line += "  [" + e.Problem + "]"
+		line += fmt.Sprintf("  [%q]", e.Problem) // the sender's words: not to be shown to a terminal as they are
 	}
 	fmt.Fprintln(w, line)
 }

@@ -28,6 +28,20 @@ or not whole.`
 	lacksManifest = "its manifest has not come"
 	hasProblems   = "%s files changed, vanished or could not be read on the sender"
 
+	// Why.
+	isSuspicious = "SUSPICIOUS: %s"
+
+	acceptUse   = "accept SNAPSHOT"
+	acceptShort = "Say that a suspicious restore point is good"
+	acceptLong  = `accept takes the mark off a restore point that was published with a mass-change
+event, because somebody looked at what changed and knows why. From then on the
+older restore points of its source are kept no longer than retention says, and
+such a change counts as usual for the source.`
+	acceptExample = `  weir-vault list prod/etc
+  weir-vault show prod/etc@42
+  weir-vault accept prod/etc@42`
+	acceptDone = "%s counts as good from now on.\n"
+
 	missingUse   = "missing [SNAPSHOT]"
 	missingShort = "Say what lacks, and the code that brings it"
 	missingLong  = `missing says what a snapshot lacks, or without a name what all lack that are not

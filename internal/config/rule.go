@@ -22,6 +22,11 @@ type Rule struct {
 	Lock   *Duration
 	Quota  *Size
 
+	// MassChange is on or off; the others say from which share of the files on,
+	// see masschange.Limits.
+	MassChange                                   *string
+	MaxChanged, MaxGone, MaxEncrypted, MaxGrowth *Percent
+
 	ExpectEvery      *Duration // between whole restore points
 	SizeMin, SizeMax *Size     // of the newest
 	NotWholeAfter    *Duration // that a snapshot may lack something
@@ -44,6 +49,7 @@ func readRule(t *table) Rule {
 	r.MinAge = optional[Duration](t, "min_age")
 	r.Lock = optional[Duration](t, "lock")
 	r.Quota = optional[Size](t, "quota")
+	r.readMassChange(t)
 	r.ExpectEvery = optional[Duration](t, "expect_every")
 	r.SizeMin, r.SizeMax = optional[Size](t, "size_min"), optional[Size](t, "size_max")
 	r.NotWholeAfter = optional[Duration](t, "not_whole_after")
@@ -129,6 +135,11 @@ func (c *Receiver) RuleFor(sender, source string) Rule {
 		first(&out.MinAge, r.MinAge)
 		first(&out.Lock, r.Lock)
 		first(&out.Quota, r.Quota)
+		first(&out.MassChange, r.MassChange)
+		shares := r.shares()
+		for key, into := range out.shares() {
+			first(into, *shares[key])
+		}
 		first(&out.ExpectEvery, r.ExpectEvery)
 		first(&out.SizeMin, r.SizeMin)
 		first(&out.SizeMax, r.SizeMax)

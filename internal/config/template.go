@@ -132,6 +132,12 @@ narrow ones first.
   lock      no command removes a restore point before this time has passed since it was published. It can
             be made longer, never shorter: weir-recv refuses to start with less than it has promised.
   quota     bytes of content that a source may fill; beyond that its new data is not stored
+  mass_change  "off": snapshots of this source never count as a mass change, which keeps older restore
+               points until somebody says weir-vault accept
+  max_changed, max_gone, max_encrypted
+               from which share of its files on ("50%", "50%", "10%") a change is one, if the source
+               itself has not shown as much before
+  max_growth   from which growth or shrinking of its size on ("300%")
   expect_every        a whole restore point is expected this often; when none comes, also a tenth of the
                       time later, an error is logged, daily
   size_min, size_max  the newest restore point is expected to be within

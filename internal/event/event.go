@@ -81,3 +81,9 @@ const (
 	Attestation    = "attestation"
 	StatusFailed   = "status-failed"
 )
+
+// Names of what the receiver says about a source that changed as it never did.
+const (
+	MassChange         = "mass-change"
+	MassChangeAccepted = "mass-change-accepted"
+)

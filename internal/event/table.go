@@ -60,6 +60,8 @@ var Table = []Entry{
 	{LockExtended, "info", "an operator made the lock of a restore point longer; in the vault's event log only"},
 	{EventsDamaged, "error", "the vault's event log is not what was written: edited, cut or out of order"},
 	{ClockJumped, "warn", "the vault's clock went forward at a leap; nothing is removed for a day"},
+	{MassChange, "error", "a snapshot differs from those before it as none of its source did: encrypted, deleted, or changed on purpose; older restore points are kept until it is accepted"},
+	{MassChangeAccepted, "info", "an operator said with `weir-vault accept` that a suspicious restore point is good"},
 	{DrillPassed, "info", "a restore drill brought back what the manifest lists; fields give files, bytes and rate"},
 	{DrillFailed, "error", "a restore drill could not bring back all that the manifest lists"},
 

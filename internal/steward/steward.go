@@ -26,6 +26,7 @@ func Options(c config.Receiver) (vault.Options, error) {
 		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders,
 		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
 		PruneEvery: time.Duration(c.PruneEvery),
+		MassChange: massChange(c),
 	}, nil
 }
 

@@ -28,9 +28,10 @@ var actions map[string]action
 
 func init() { // the handlers reach actions themselves, through answer
 	actions = map[string]action{
-		ActionNote:  noteAction,
-		ActionPrune: pruneAction,
-		ActionLock:  lockAction,
+		ActionNote:   noteAction,
+		ActionPrune:  pruneAction,
+		ActionLock:   lockAction,
+		ActionAccept: acceptAction,
 	}
 }
 

@@ -40,6 +40,8 @@ type Info struct {
 	MissingFiles int64     `json:"missing_files"`
 	MissingBytes int64     `json:"missing_bytes"`
 	Problems     int64     `json:"problems"` // files that the sender could not save well
+
+	Suspicious []string `json:"suspicious,omitempty"` // why, until an operator accepts it
 }
 
 // Snapshot returns the name of what i describes.
@@ -122,7 +124,7 @@ func pointInfo(l layout, s Snapshot) (Info, error) {
 	if err != nil {
 		return i, fmt.Errorf("reading %s: %w", s.Ref(), err)
 	}
-	i.Files, i.Bytes, i.Problems = t.Files, t.Bytes, t.Problems
+	i.Files, i.Bytes, i.Problems, i.Suspicious = t.Files, t.Bytes, t.Problems, suspicions(l, s)
 	if st, err := os.Stat(filepath.Join(l.point(s), sumsFile)); err == nil {
 		i.Received = st.ModTime().UTC()
 	}

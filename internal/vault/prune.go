@@ -86,17 +86,22 @@ func (l layout) storedPoints(snaps []Snapshot, rules Retention) ([]stored, error
 	if err != nil {
 		return nil, err
 	}
+	suspect, err := suspectUntil(l, snaps[0].Sender, snaps[0].Source)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]stored, 0, len(snaps))
 	for _, s := range snaps {
 		if l.unsettled(s) {
 			continue // just coming
 		}
-		p := stored{snap: s, held: l.heldBack(s)}
+		p := stored{snap: s}
 		if st, err := os.Stat(filepath.Join(l.point(s), sumsFile)); err == nil {
 			p.received = st.ModTime().UTC()
 		} else if errors.Is(err, fs.ErrNotExist) && !exists(l.point(s)) {
 			continue // removed meanwhile
 		}
+		p.held = heldBack(p.received, suspect)
 		p.locked = locks.until(s.Name(), p.received, rules.Lock)
 		out = append(out, p)
 	}
@@ -105,7 +110,10 @@ func (l layout) storedPoints(snaps []Snapshot, rules Retention) ([]stored, error
 
 // heldBack returns why a restore point is left out of retention, or "". Such
 // points are never removed, and do not push others out.
-func (l layout) heldBack(s Snapshot) string {
+func heldBack(received, suspect time.Time) string {
+	if !received.After(suspect) {
+		return "a later one is suspicious and nobody has accepted it"
+	}
 	return ""
 }
 

@@ -48,6 +48,9 @@ func (v *Vault) tryToPublish(p *pending) error {
 	if err := v.syncFresh(); err != nil {
 		return err
 	}
+	if err := v.judge(p); err != nil {
+		return err
+	}
 	if err := v.stage(p); err != nil {
 		return errors.Join(err, clearDir(v.own("staging")))
 	}

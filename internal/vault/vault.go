@@ -16,6 +16,7 @@ import (
 
 	"weir/internal/event"
 	"weir/internal/manifest"
+	"weir/internal/masschange"
 )
 
 // Errors of the vault.
@@ -37,6 +38,9 @@ type Options struct {
 	OnPublish func(Info)                   // may be nil
 	rebuild   bool                         // the catalog
 	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
+
+	// MassChange says what is suspicious in a source; nil for the defaults.
+	MassChange func(sender, source string) masschange.Limits
 
 	MaxManifest int64 // bytes of the largest manifest, 0 for DefaultMaxManifest
 
