@@ -27,6 +27,7 @@ type Again struct {
 	Gone      int64    `json:"gone"`  // files that changed or vanished since, and are in no spool
 	GoneBytes int64    `json:"gone_bytes"`
 	GoneFiles []string `json:"gone_files,omitempty"` // the first of them
+	Lost      bool     `json:"lost,omitempty"`       // nothing was sent: it was never finished, or is forgotten
 }
 
 // again sends content of a snapshot once more, under the same object ids.

@@ -89,6 +89,9 @@ func (s *State) saveSent(sent *Sent) error {
 		if err != nil {
 			return err
 		}
+		if err := noteBegun(tx, sent.Source, sent.Number, sent.Taken, sent.SHA256); err != nil {
+			return err
+		}
 		return b.Put(numberKey(sent.Number), data)
 	})
 	if err != nil {

@@ -26,8 +26,11 @@ type Order struct {
 	Manifest bool   `json:"manifest"` // with its manifest
 	Files    int64  `json:"files"`    // of which something is asked for
 	Bytes    int64  `json:"bytes"`    // of content
-	sent     *Sent
-	part     repaircode.Part
+	// Lost says that nothing of it can be sent: it was never finished, or is
+	// remembered no more.
+	Lost bool `json:"lost,omitempty"`
+	sent *Sent
+	part repaircode.Part
 }
 
 // Plan works out what repair codes ask for. An error about the text of a code
@@ -69,23 +72,32 @@ func (s *Sender) resolve(text string) ([]*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := s.whichSent(code, all)
-	if first == nil {
-		return nil, ErrOtherCode
+	first, err := s.whichSent(code)
+	if err != nil || first == nil {
+		return nil, errors.Join(err, ErrOtherCode)
 	}
 	var orders []*Order
 	for i, p := range code.Parts {
-		for _, sent := range all {
-			if sent.Source != first[i].Source || sent.Number < p.Number || sent.Number > max(p.Number, p.Number+p.Count-1) {
-				continue
-			}
-			if p.Kind != repaircode.Everything && sent.Number != p.Number {
-				continue
-			}
-			orders = append(orders, &Order{Snapshot: sent.Source + "/" + sent.Name(), sent: sent, part: p})
-		}
+		orders = append(orders, ordersOf(&p, first[i], all)...)
 	}
 	return orders, nil
+}
+
+// ordersOf returns what a part asks for that begins with the snapshot first.
+func ordersOf(p *repaircode.Part, first *Sent, all []*Sent) (orders []*Order) {
+	last := p.Number
+	if p.Kind == repaircode.Everything {
+		last += p.Count - 1
+	}
+	for _, sent := range all {
+		if sent.Source == first.Source && sent.Number >= p.Number && sent.Number <= last {
+			orders = append(orders, &Order{Snapshot: sent.Source + "/" + sent.Name(), sent: sent, part: *p})
+		}
+	}
+	if len(orders) == 0 {
+		orders = append(orders, &Order{Snapshot: first.Source + "/" + first.Name(), Lost: true})
+	}
+	return orders
 }
 
 // maxGuesses bounds the combinations of sources that are tried for a code:
@@ -94,12 +106,16 @@ const maxGuesses = 4096
 
 // whichSent returns the snapshot that each part of a code begins with, nil where
 // the code is for none.
-func (s *Sender) whichSent(code *repaircode.Parsed, all []*Sent) []*Sent {
+func (s *Sender) whichSent(code *repaircode.Parsed) ([]*Sent, error) {
 	candidates := make([][]*Sent, len(code.Parts))
 	guesses := 1
 	for i, p := range code.Parts {
-		for _, sent := range all {
-			if sent.Number == p.Number && repaircode.SourceHash(sent.Source) == p.Source {
+		begun, err := s.cfg.State.begun(p.Number)
+		if err != nil {
+			return nil, err
+		}
+		for _, sent := range begun {
+			if repaircode.SourceHash(sent.Source) == p.Source {
 				candidates[i] = append(candidates[i], sent)
 			}
 		}
@@ -113,10 +129,10 @@ func (s *Sender) whichSent(code *repaircode.Parsed, all []*Sent) []*Sent {
 			bindings[i] = s.binding(chosen[i], code.Parts[i].Kind)
 		}
 		if code.For(repaircode.Key(bindings)) {
-			return chosen
+			return chosen, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (s *Sender) binding(sent *Sent, kind repaircode.Kind) repaircode.Binding {
@@ -148,6 +164,9 @@ func (s *Sender) named(ctx context.Context, o *Order, do func(e *manifest.Entry,
 
 // measure counts what an order asks for.
 func (s *Sender) measure(ctx context.Context, o *Order) error {
+	if o.Lost {
+		return nil
+	}
 	o.Manifest = o.part.Kind == repaircode.Everything || o.part.Kind == repaircode.Manifest
 	return s.named(ctx, o, func(_ *manifest.Entry, ranges [][2]int64) error {
 		o.Files++
@@ -168,6 +187,10 @@ func (s *Sender) Resend(ctx context.Context, r *Resend, progress func(bytes int6
 	defer u.leave()
 	var all []*Again
 	for _, o := range r.Orders {
+		if o.Lost {
+			all = append(all, &Again{Snapshot: o.Snapshot, Lost: true})
+			continue
+		}
 		a, err := s.fulfil(ctx, o, u, progress)
 		if err != nil {
 			return all, fmt.Errorf("sending %s again: %w", o.Snapshot, err)

@@ -166,6 +166,34 @@ func TestCodesThatAreRefused(t *testing.T) {
 	})
 }
 
+// TestCodeWithLostSnapshots has a code name a snapshot that was never finished, and
+// one that is forgotten, beside one that can be sent: that one is.
+func TestCodeWithLostSnapshots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Repeat.History = 1 })
+		dir := t.TempDir()
+		write(t, dir, map[string][]byte{"a": noise(1, 100)})
+		res, _ := r.push(Job{Paths: []string{dir}})
+		forgotten := &Sent{Source: "src", Number: 1, Taken: res.Taken}
+		if _, err := r.Push(t.Context(), Job{Source: "src", Paths: []string{"/nowhere/at/all"}}); err == nil {
+			t.Fatal("nothing was sent without an error")
+		}
+		unfinished := &Sent{Source: "src", Number: 2, Taken: time.Now().UTC().Truncate(time.Second)}
+		r.push(Job{Paths: []string{dir}})
+		sent := r.sentOnly("src", 3)
+		var parts []repaircode.Part
+		var bindings []repaircode.Binding
+		for _, s := range []*Sent{forgotten, unfinished, sent} {
+			parts = append(parts, repaircode.Part{Source: repaircode.SourceHash("src"), Number: s.Number, Kind: repaircode.Everything, Count: 1})
+			bindings = append(bindings, repaircode.Binding{Sender: r.cfg.Name, Source: "src", Number: s.Number, Taken: s.Taken})
+		}
+		all, err := r.resend(repaircode.Code{Parts: parts}.Text(repaircode.Key(bindings)))
+		if err != nil || len(all) != 3 || !all[0].Lost || !all[1].Lost || all[2].Lost || all[2].Files != 1 {
+			t.Errorf("%v %+v", err, all)
+		}
+	})
+}
+
 // TestHistoryIsBounded keeps the latest snapshots of each source and their
 // manifests, and forgets the others with all that belongs to them.
 func TestHistoryIsBounded(t *testing.T) {

@@ -35,6 +35,7 @@ type Config struct {
 	// DefaultBurstBytes.
 	BurstBytes int
 	Heartbeat  time.Duration // between heartbeats of an idle link
+	Announce   time.Duration // between announces of a session; 0 for every second
 	Clock      pacing.Clock
 	Link       Link
 	State      *State

@@ -75,7 +75,7 @@ func (t *transmitter) announce(s *outSession) error {
 func (t *transmitter) announceDue() error {
 	now := t.cfg.Clock.Now()
 	for _, s := range [...]*outSession{t.session, t.next} {
-		if s != nil && now.Sub(s.announced) >= announceEvery {
+		if s != nil && now.Sub(s.announced) >= t.cfg.Announce {
 			if err := t.announce(s); err != nil {
 				return err
 			}

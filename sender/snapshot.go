@@ -54,6 +54,9 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 	}
 	now := s.cfg.Clock.Now()
 	taken := now.UTC().Truncate(time.Second)
+	if err := s.cfg.State.begin(job.Source, n, taken, protocol.Hash{}); err != nil {
+		return nil, err
+	}
 	snap := &snapshot{
 		Sender: s, job: job, owners: newOwners(), links: hardLinks{}, timed: timed{}, started: now, recall: s.cfg.State.recall(job.Source), wireAt: s.t.wireBytes(),
 		result: Result{Source: job.Source, Number: n, Taken: taken},

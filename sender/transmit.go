@@ -64,6 +64,9 @@ type transmitter struct {
 }
 
 func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
+	if cfg.Announce == 0 {
+		cfg.Announce = announceEvery
+	}
 	t := &transmitter{
 		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
 		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
@@ -134,7 +137,7 @@ func (t *transmitter) run(ctx context.Context) error {
 	if err := t.begin(); err != nil {
 		return err
 	}
-	tick := time.NewTicker(announceEvery / 4)
+	tick := time.NewTicker(t.cfg.Announce / 4)
 	defer tick.Stop()
 	for {
 		select {

@@ -97,6 +97,10 @@ func resend(cmd *cobra.Command, c config.Sender, r control.Request, dry bool) er
 
 func printPlan(w io.Writer, name string, orders []*sender.Order) (total int64) {
 	for _, o := range orders {
+		if o.Lost {
+			fmt.Fprintf(w, resendLost, name, o.Snapshot)
+			continue
+		}
 		fmt.Fprintf(w, resendPlan, name, o.Snapshot, humanize.Comma(o.Files), humanize.IBytes(uint64(o.Bytes)), withManifest(o.Manifest))
 		total += o.Bytes
 	}
@@ -113,13 +117,20 @@ func withManifest(with bool) string {
 // reportResend says what was sent. What is gone makes the command end with
 // exit.Damaged: the code is not fulfilled.
 func reportResend(w io.Writer, name string, all []*sender.Again) error {
-	gone := int64(0)
+	gone, lost := int64(0), 0
 	for _, a := range all {
+		if a.Lost {
+			lost++
+			continue
+		}
 		fmt.Fprintf(w, resendDone, name, a.Snapshot, humanize.Comma(a.Files), humanize.IBytes(uint64(a.Bytes)), withManifest(a.Manifest))
 		for _, p := range a.GoneFiles {
 			fmt.Fprintf(w, resendGoneFile, p)
 		}
 		gone += a.Gone
+	}
+	if lost > 0 && gone == 0 {
+		return exit.With(exit.Damaged, fmt.Errorf(resendLostSum, lost))
 	}
 	if gone > 0 {
 		return exit.With(exit.Damaged, fmt.Errorf(resendGone, gone))

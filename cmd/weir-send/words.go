@@ -117,8 +117,12 @@ new snapshot is the way.`
 	resendBoth     = "give either codes or --file"
 	resendLongFile = "%s is too long for a file of repair codes"
 	// Name of the sender, of the snapshot, files, size, with manifest.
-	resendPlan     = "Asked for: %s/%s: %s files, %s%s.\n"
-	resendDone     = "Sent again: %s/%s: %s files, %s%s.\n"
+	resendPlan = "Asked for: %s/%s: %s files, %s%s.\n"
+	resendDone = "Sent again: %s/%s: %s files, %s%s.\n"
+	// Name of the sender, of the snapshot.
+	resendLost = "Asked for: %s/%s, of which nothing can be sent: it was never finished, or is too old.\n"
+	// Number of snapshots.
+	resendLostSum  = "%d of the snapshots were never finished, or are too old to be sent again; later ones hold what they held"
 	resendManifest = ", and its manifest"
 	// Path.
 	resendGoneFile = "  changed or vanished since: %s\n"
