@@ -191,15 +191,16 @@ func (v *Vault) writePart(o *object, off int64, p []byte) error {
 		if !o.held.add(gap[0], gap[1]) {
 			return fmt.Errorf("object %v comes in too many pieces: %w", o.key.id, ErrLimit)
 		}
+		o.advance(gap[0], part)
 		o.dirty += int64(len(part))
 		v.roomAgain()
 	}
-	o.advance(off, p)
 	return nil
 }
 
 // advance carries the hash along the front of the object while its bytes are
-// still at hand. What came out of order is read again at the end.
+// still at hand. They must be those that were written: where others came first,
+// these stay, and are read again at the end like all that came out of order.
 func (o *object) advance(off int64, p []byte) {
 	if o.hash != nil && off <= o.frontier && o.frontier < off+int64(len(p)) {
 		o.hash.Write(p[o.frontier-off:])
