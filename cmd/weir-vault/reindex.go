@@ -19,6 +19,9 @@ func reindexCommand(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := vault.List(dir); err != nil {
+				return err
+			}
 			log, err := terminal.NewScreen(os.Stderr).Logger("warn", terminal.Auto)
 			if err != nil {
 				return err

@@ -28,9 +28,9 @@ type history struct {
 // left. Cuts of one kind leave all that was written, those of the other lose,
 // reorder and tear what was not flushed.
 func TestPowerCuts(t *testing.T) {
-	snapshots, cuts, each := 12, 12, 1
+	snapshots, cuts, each := 10, 8, 1
 	if os.Getenv("WEIR_LONG") != "" {
-		snapshots, cuts, each = 40, 220, 6
+		snapshots, cuts, each = 30, 100, 3
 	}
 	for _, s := range systems {
 		t.Run(s.name, func(t *testing.T) {

@@ -34,6 +34,8 @@ type order struct {
 	Vault     string
 	Seed      uint64
 	Snapshots int      // in all
+	First     int      // with which of them the writer begins
+	Most      int      // after how many it stops, 0 for no limit
 	Begun     int      // of these, to be sent again by the checker
 	Whole     []string // what was reported whole before the cut
 }
@@ -89,6 +91,9 @@ func write(o order) {
 	chance := rand.New(rand.NewPCG(o.Seed, 2))
 	v := w.open(o.Vault, opt)
 	for i, s := range w.shots {
+		if i < o.First || o.Most > 0 && i >= o.First+o.Most {
+			continue
+		}
 		tell("begin", fmt.Sprint(i+1))
 		w.send(v, s, chance)
 		listed()
@@ -97,11 +102,13 @@ func write(o order) {
 			must(v.Close())
 			v = w.open(o.Vault, opt)
 		case 4, 5:
-			w.send(v, w.shots[i-1], nil) // a later pass
+			w.send(v, w.shots[max(i, 1)-1], nil) // a later pass
 		}
 	}
-	for _, s := range w.shots {
-		w.send(v, s, nil)
+	for i, s := range w.shots {
+		if o.Most == 0 || i >= o.First && i < o.First+o.Most {
+			w.send(v, s, nil)
+		}
 	}
 	listed()
 	must(v.Close())
