@@ -20,6 +20,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "weir-recv", Short: rootShort, Long: rootLong}
 	path := root.PersistentFlags().String("config", config.ReceiverPath, configFlag)
 	root.AddCommand(
+		checkCommand(path),
 		initCommand(path),
 		keyCommand(path),
 		trustCommand(path),

@@ -2,6 +2,16 @@ package main
 
 // Words for the people who type the commands.
 const (
+	checkShort = "Look whether this host is fit to receive, and silent"
+	checkLong  = `check looks at the interface at the link, at what makes the kernel send of its own
+accord, at buffers, disk, clock and keys. It prints how each is and the command
+that mends it, and changes nothing.
+
+It ends with 0, or with 3 if something must be mended: data would be lost, or
+frames leave this host. What could merely be better is marked warn.`
+	jsonFlag = "print JSON"
+	checkBad = "something must be mended; each finding says how"
+
 	rootShort = "Receive snapshots from a one-way link into a vault"
 	rootLong  = `weir-recv listens at the receiving end of a one-way link and stores what arrives
 in a vault, as plain files. It never sends anything.

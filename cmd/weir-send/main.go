@@ -20,6 +20,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "weir-send", Short: rootShort, Long: rootLong}
 	path := root.PersistentFlags().String("config", config.SenderPath, configFlag)
 	root.AddCommand(
+		checkCommand(path),
 		initCommand(path),
 		keyCommand(path),
 		listCommand(path),

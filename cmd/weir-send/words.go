@@ -2,6 +2,16 @@ package main
 
 // Words for the people who type the commands.
 const (
+	checkShort = "Look whether this host is fit to send"
+	checkLong  = `check looks at the way to the vault, its neighbour entry, which nobody will tell
+when it is asked for, at the interface, buffers, clock and key. It prints how each
+is and the command that mends it, and changes nothing.
+
+It ends with 0, or with 3 if something must be mended: frames would not arrive.
+What could merely be better is marked warn.`
+	jsonFlag = "print JSON"
+	checkBad = "something must be mended; each finding says how"
+
 	rootShort = "Send snapshots of files over a one-way link"
 	rootLong  = `weir-send reads files on this host and sends them over a link on which nothing
 comes back. It can say what was sent, never what was stored: ask the vault for

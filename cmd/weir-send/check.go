@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/exit"
+	"weir/internal/inspection"
+	"weir/internal/inspection/outbound"
+)
+
+func checkCommand(path *string) *cobra.Command {
+	cmd := &cobra.Command{Use: "check", Short: checkShort, Long: checkLong, Args: cobra.NoArgs}
+	asJSON := cmd.Flags().Bool("json", false, jsonFlag)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		report, err := outbound.Inspect(outbound.Config{
+			To: c.To, MTU: c.MTU, Rate: int64(c.Rate), Key: c.Key,
+			Memory: int64(c.Memory), Buffer: outbound.Buffer, Offload: c.Offload,
+		})
+		if err != nil {
+			return err
+		}
+		write := report.Print
+		if *asJSON {
+			write = report.JSON
+		}
+		if err := write(cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		if report.Count(inspection.Bad) > 0 {
+			return exit.With(exit.Damaged, errors.New(checkBad))
+		}
+		return nil
+	}
+	return cmd
+}
