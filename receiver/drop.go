@@ -72,6 +72,7 @@ func (r *Receiver) Counters() Counters {
 // reportDrops logs each reason that has come up since the last report, once:
 // a flood must not fill the log.
 func (r *Receiver) reportDrops() {
+	defer r.throughput.turn()
 	for i := range r.drops.reasons {
 		total, reason := r.drops.reasons[i].Load(), Drop(i)
 		since := total - r.drops.logged[i]
@@ -79,8 +80,8 @@ func (r *Receiver) reportDrops() {
 		switch {
 		case since == 0 || reason.ordinary():
 		case reason == DropMemory:
-			r.cfg.Log.Error().Str(event.Field, event.MemoryFull).Uint64("frames", since).
-				Msg("frames dropped because the vault's disk is slower than the link: lower rate on the sender, or raise memory")
+			rate, words := r.throughput.advice(r.cfg.Now())
+			r.cfg.Log.Error().Str(event.Field, event.MemoryFull).Uint64("frames", since).Int64("disk_bytes_per_second", rate).Msg(words)
 		default:
 			r.cfg.Log.Warn().Str(event.Field, event.FrameDropped).Stringer("reason", reason).
 				Uint64("frames", since).Uint64("total", total).Msg("frames dropped")

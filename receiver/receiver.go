@@ -83,12 +83,13 @@ type Receiver struct {
 	reported time.Time
 	lossSeen time.Time
 
-	closing  bool
-	work     chan job
-	worker   sync.WaitGroup
-	lastData atomic.Int64 // ns, when the worker last delivered data
-	queued   atomic.Int64 // blocks that the worker has not finished
-	state    *state
+	closing    bool
+	work       chan job
+	worker     sync.WaitGroup
+	lastData   atomic.Int64 // ns, when the worker last delivered data
+	queued     atomic.Int64 // blocks that the worker has not finished
+	throughput throughput   // of the sink
+	state      *state
 
 	remembered map[string]*savedSender // what the state tells of keys, trusted or not any more
 }

@@ -40,7 +40,10 @@ func (r *Receiver) runWorker() {
 	w := &worker{Receiver: r, codes: map[codeKey]*fec.Code{}}
 	for j := range r.work {
 		if j.settle {
-			if err := r.cfg.Sink.Settle(j.quiet); err != nil {
+			r.throughput.begin(r.cfg.Now())
+			err := r.cfg.Sink.Settle(j.quiet)
+			r.throughput.end(r.cfg.Now(), 0)
+			if err != nil {
 				r.cfg.Log.Error().Str(event.Field, event.DiskError).Err(err).Msg("settling the vault")
 			}
 			continue
@@ -61,8 +64,12 @@ func (w *worker) finish(j job) {
 			Int("lost_bytes", failed*b.geometry.Symbol).Err(err).Msg("symbols lost")
 	}
 	d := delivery{worker: w, sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
-	if d.run() {
-		w.lastData.Store(w.cfg.Now().UnixNano())
+	w.throughput.begin(w.cfg.Now())
+	data := d.run()
+	now := w.cfg.Now()
+	w.throughput.end(now, b.length)
+	if data {
+		w.lastData.Store(now.UnixNano())
 	}
 }
 

@@ -28,12 +28,16 @@ func (w *spaceWatch) ask(n int) error {
 	if w.written < spaceBytes && time.Since(w.looked) < spaceEvery {
 		return w.err
 	}
+	need := w.minFree + int64(n)
+	if w.err != nil {
+		need += max(spaceBytes, w.minFree/16) // not to begin and stop every second
+	}
 	w.written, w.looked, w.err = 0, time.Now(), nil
 	var st unix.Statfs_t
 	if err := unix.Statfs(w.dir, &st); err != nil {
 		return nil // the write itself will tell
 	}
-	if free := int64(st.Bavail) * st.Bsize; free-int64(n) < w.minFree {
+	if free := int64(st.Bavail) * st.Bsize; free < need {
 		w.err = fmt.Errorf("%d bytes are free, min_free is %d: %w", free, w.minFree, ErrSpace)
 	} else if st.Files > 0 {
 		w.err = inodesLeft(st.Ffree, st.Files)

@@ -237,14 +237,23 @@ func (v *Vault) writeSigners() error {
 }
 
 // Probe writes and removes a file, to find out whether the vault can be written
-// still.
+// still. That the disk is full is no obstacle: there may be room again.
 func (v *Vault) Probe() error {
 	path := v.own("staging", "probe")
-	return errors.Join(v.disk.replace(path, []byte("probe\n"), 0o600), os.Remove(path))
+	if err := v.disk.replace(path, []byte("probe\n"), 0o600); isFull(err) {
+		v.troubled(err)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return os.Remove(path)
 }
 
 // Close persists what is known of partial objects and lets go of the vault.
 func (v *Vault) Close() error {
+	if v.catalog == nil {
+		return nil // it is closed already
+	}
 	err := v.flushSmall()
 	if ferr := v.syncFresh(); err == nil {
 		err = ferr
