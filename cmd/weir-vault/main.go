@@ -29,6 +29,7 @@ func rootCommand() *cobra.Command {
 		pruneCommand(p),
 		lockCommand(p),
 		reindexCommand(p),
+		scrubCommand(p),
 	)
 	return root
 }

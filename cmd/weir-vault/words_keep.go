@@ -51,3 +51,21 @@ A lock can never be made shorter or taken off.`
 	// Name of the snapshot, time.
 	lockDone = "%s is locked until %s.\n"
 )
+
+const (
+	scrubShort = "Read everything again, and heal what is damaged"
+	scrubLong  = `scrub reads all objects, manifests, signatures, sums and the event log. What is
+damaged is named; every restore point that shares it is listed as partial from
+then on; and what the vault can heal by itself is made anew. The rest heals when
+the source is pushed again in full. A running weir-recv does the reading, also by
+itself every scrub_every; without one this command does. A scrub of everything
+that is cut short goes on where it was. It ends with 3 if anything was found.`
+	scrubAllFlag  = "everything in the vault"
+	scrubRateFlag = "bytes a `SECOND`, like 100MB; without it as fast as it goes"
+	// Error.
+	scrubStopped = "no longer watching the scrub (%w); where weir-recv runs it goes on there"
+	// Number.
+	scrubFound = "%d findings; weir-vault list shows which restore points are not whole now"
+	// Objects, restore points, size.
+	scrubGood = "All good: %s objects, %s restore points, %s read.\n"
+)

@@ -27,6 +27,7 @@ func Options(c config.Receiver) (vault.Options, error) {
 		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
 		PruneEvery: time.Duration(c.PruneEvery),
 		MassChange: massChange(c),
+		ScrubEvery: time.Duration(c.ScrubEvery), ScrubRate: int64(c.ScrubRate),
 	}, nil
 }
 

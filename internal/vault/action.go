@@ -20,6 +20,9 @@ const (
 	// ActionLock makes the lock of Snapshot longer: Detail is a LockRequest, the
 	// result the time until which it holds.
 	ActionLock = "lock"
+	// ActionScrub begins to read everything again, or Snapshot: Detail is a
+	// ScrubRequest. ReadScrub tells how far it is.
+	ActionScrub = "scrub"
 )
 
 // actions are what requests can be for. Each is carried out in the vault's one
@@ -32,6 +35,7 @@ func init() { // the handlers reach actions themselves, through answer
 		ActionPrune:  pruneAction,
 		ActionLock:   lockAction,
 		ActionAccept: acceptAction,
+		ActionScrub:  scrubAction,
 	}
 }
 
@@ -72,9 +76,18 @@ type keeping struct {
 	condemned  []Verdict // to be removed
 	sweep      *sweep    // of the trash, nil if none is under way
 	sweepAfter time.Time // not before
+
+	scrub       *scrub // nil if none is under way
+	scrubLook   time.Time
+	damage      map[key]*damage // objects that are to come again
+	regained    map[key]bool    // of these, such as have
+	survey      *survey         // of where they stand, nil if none is under way
+	surveyAfter time.Time       // not before
 }
 
-func newKeeping() keeping { return keeping{removed: map[string]ranges{}} }
+func newKeeping() keeping {
+	return keeping{removed: map[string]ranges{}, damage: map[key]*damage{}, regained: map[key]bool{}}
+}
 
 // work does a bit of what goes on for long, at each Settle.
 func (v *Vault) work(quiet bool) {
@@ -83,13 +96,17 @@ func (v *Vault) work(quiet bool) {
 	v.pruneIfDue()
 	v.removeSome()
 	v.sweepTrash()
+	v.scrubIfDue()
+	v.scrubSome(quiet)
+	v.healSome()
 }
 
 // finishWork does all of what was begun, for a command that holds the vault.
 func (v *Vault) finishWork(ctx context.Context) error {
 	for ctx.Err() == nil {
 		v.removeSome()
-		if more := v.sweepTrash(); !more && len(v.condemned) == 0 {
+		swept, scrubbed, healed := !v.sweepTrash(), !v.scrubSome(true), !v.healSome()
+		if swept && scrubbed && healed && len(v.condemned) == 0 {
 			return nil
 		}
 		time.Sleep(time.Millisecond) // what works beside us needs it

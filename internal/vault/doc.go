@@ -14,6 +14,9 @@
 //	VAULT/.weir/events.jsonl              what happened, each line holding the hash of the one before
 //	VAULT/.weir/events.head               number and hash of its last line
 //	VAULT/.weir/locks/<sender>/<source>.json  until when each restore point is locked
+//	VAULT/.weir/manifests/                a second copy of each manifest, packed, and of its signature
+//	VAULT/.weir/damaged/                  what a scrub found damaged and has not come again yet
+//	VAULT/.weir/scrub.json                how far the scrub is
 //	VAULT/.weir/trash/                    restore points that were removed, while they are taken apart
 //	VAULT/.weir/requests/                 what operators' commands ask of the one writer
 //	VAULT/.weir/clock                     the latest time that the vault has seen

@@ -48,10 +48,10 @@ func (v *Vault) orphan(k key) (c content, ok bool) {
 		return c, false
 	}
 	defer in.Close()
-	if c, err = v.rewrite(in, path+newSuffix); err == nil && c.Size > 0 && v.wanted(k, c) {
+	if c, err = v.rewrite(in, path+newSuffix); err == nil && c.Size > 0 && (v.wanted(k, c) || v.heals(k, c)) {
 		err = v.disk.rename(path+newSuffix, path)
 		if err == nil {
-			v.fresh[k] = c
+			v.freshen(k, c)
 			return c, true
 		}
 	}
@@ -61,6 +61,12 @@ func (v *Vault) orphan(k key) (c content, ok bool) {
 	os.Remove(path + newSuffix)
 	os.Remove(path) // cut short, or of a snapshot that nobody closed
 	return content{}, false
+}
+
+// heals reports whether this is what a damaged object was.
+func (v *Vault) heals(k key, c content) bool {
+	d := v.damage[k]
+	return d != nil && d.content == c
 }
 
 // rewrite copies a file and returns what it is.
@@ -90,11 +96,19 @@ func (v *Vault) wanted(k key, c content) bool {
 // gained notes that an object is complete, and lets the snapshots know that
 // waited for it.
 func (v *Vault) gained(k key, c content) {
-	v.fresh[k] = c
+	v.freshen(k, c)
 	for _, p := range v.pending {
 		if p.snap.Sender == k.sender {
 			p.gain(k.id, c)
 		}
+	}
+}
+
+// freshen notes an object that is complete and not synced yet.
+func (v *Vault) freshen(k key, c content) {
+	v.fresh[k] = c
+	if v.damage[k] != nil {
+		v.regained[k] = true
 	}
 }
 

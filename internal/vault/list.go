@@ -42,7 +42,14 @@ type Info struct {
 	Problems     int64     `json:"problems"` // files that the sender could not save well
 
 	Suspicious []string `json:"suspicious,omitempty"` // why, until an operator accepts it
+	// Damaged counts the files of a restore point that was published and is not
+	// whole any more; they are among MissingFiles.
+	Damaged int64     `json:"damaged,omitempty"`
+	Locked  time.Time `json:"locked,omitzero"` // no command removes it before
 }
+
+// published reports whether it lies in the tree, whole or damaged.
+func (i Info) published() bool { return i.State == Whole || i.Damaged > 0 }
 
 // Snapshot returns the name of what i describes.
 func (i Info) Snapshot() Snapshot {
@@ -120,11 +127,23 @@ func globQuote(dir string) string {
 // pointInfo describes a published restore point by its files alone.
 func pointInfo(l layout, s Snapshot) (Info, error) {
 	i := Info{Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken, State: Whole}
-	t, err := readTrailer(filepath.Join(l.point(s), manifestFile))
+	d, err := l.pointDamage(s)
 	if err != nil {
+		return i, err
+	}
+	t, err := readTrailer(filepath.Join(l.point(s), manifestFile))
+	switch {
+	case err != nil && !exists(l.point(s)):
 		return i, fmt.Errorf("reading %s: %w", s.Ref(), err)
+	case err != nil && d.empty(): // nobody has marked it yet
+		d.Own = map[string]string{manifestFile: err.Error()}
 	}
 	i.Files, i.Bytes, i.Problems, i.Suspicious = t.Files, t.Bytes, t.Problems, suspicions(l, s)
+	if !d.empty() {
+		i.State = Partial
+		i.MissingFiles, i.MissingBytes = d.totals()
+		i.Damaged = i.MissingFiles
+	}
 	if st, err := os.Stat(filepath.Join(l.point(s), sumsFile)); err == nil {
 		i.Received = st.ModTime().UTC()
 	}
@@ -230,7 +249,7 @@ func cutRef(ref string) (source, name string, match func(Info) bool) {
 
 func found(l layout, i Info) Found {
 	f := Found{Info: i, layout: l, Dir: l.point(i.Snapshot())}
-	if i.State != Whole {
+	if !i.published() {
 		f.Dir = l.pending(i.Snapshot())
 	}
 	if path := filepath.Join(f.Dir, manifestFile); exists(path) {
@@ -248,7 +267,7 @@ func exists(path string) bool {
 // point whose objects are gone, its name in the tree. The content is not
 // verified.
 func (f Found) Open(e *manifest.Entry) (*os.File, error) {
-	if f.State == Whole {
+	if f.published() {
 		return os.OpenInRoot(filepath.Join(f.Dir, dataDir), e.Path)
 	}
 	return os.Open(f.layout.object(key{f.Sender, ObjectID(e.Object)}))
@@ -266,6 +285,9 @@ type MissingFile struct {
 func Missing(dir string, f Found) iter.Seq2[MissingFile, error] {
 	if f.State == Whole || f.Manifest == "" {
 		return func(func(MissingFile, error) bool) {}
+	}
+	if f.published() {
+		return damagedOf(layout{dir}, f.Snapshot())
 	}
 	return missingOf(layout{dir}, f.Snapshot(), f.Dir)
 }

@@ -65,7 +65,7 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 			return v.failed(err)
 		}
 	}
-	if v.isPublished(s) || v.has(k) {
+	if v.damage[k] == nil && v.isPublished(s) || v.has(k) {
 		return nil
 	}
 	if err := v.space.ask(len(p)); err != nil {
@@ -222,8 +222,12 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 	if !holesValid(holes, size) {
 		return fmt.Errorf("the holes of object %v: %w", id, ErrLimit)
 	}
-	if v.isPublished(s) {
+	d := v.damage[k]
+	if d == nil && v.isPublished(s) {
 		return nil
+	}
+	if d != nil && d.content != e.content {
+		return fmt.Errorf("another end of object %v, which is damaged: %w", id, ErrConflict)
 	}
 	if c, ok := v.known(k); ok {
 		if c != e.content {

@@ -101,7 +101,7 @@ func (l layout) storedPoints(snaps []Snapshot, rules Retention) ([]stored, error
 		} else if errors.Is(err, fs.ErrNotExist) && !exists(l.point(s)) {
 			continue // removed meanwhile
 		}
-		p.held = heldBack(p.received, suspect)
+		p.held = l.heldBack(s, p.received, suspect)
 		p.locked = locks.until(s.Name(), p.received, rules.Lock)
 		out = append(out, p)
 	}
@@ -110,9 +110,12 @@ func (l layout) storedPoints(snaps []Snapshot, rules Retention) ([]stored, error
 
 // heldBack returns why a restore point is left out of retention, or "". Such
 // points are never removed, and do not push others out.
-func heldBack(received, suspect time.Time) string {
-	if !received.After(suspect) {
+func (l layout) heldBack(s Snapshot, received, suspect time.Time) string {
+	switch {
+	case !received.After(suspect):
 		return "a later one is suspicious and nobody has accepted it"
+	case exists(l.damagedPoint(s)):
+		return "damaged, kept to be healed"
 	}
 	return ""
 }

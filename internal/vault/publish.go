@@ -141,6 +141,7 @@ func (v *Vault) published(p *pending, sum Hash) {
 	}
 	if p.Ref != nil {
 		v.checkChain(p)
+		v.keepSpare(p)
 		v.forget(key{p.Sender, p.Ref.Object})
 	}
 	delete(v.pending, p.snap)

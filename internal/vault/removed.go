@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -37,6 +38,8 @@ func (v *Vault) isRemoved(s Snapshot) bool {
 // noteRemoved enters the number of a restore point that is gone, and drops the
 // date of its lock.
 func (v *Vault) noteRemoved(s Snapshot) {
+	v.dropSpare(s)
+	os.Remove(v.damagedPoint(s))
 	all, err := readLocks(v.layout, s.Sender, s.Source)
 	if err != nil {
 		v.troubled(err)

@@ -46,6 +46,8 @@ type Options struct {
 
 	Retention  func(sender, source string) Retention // nil: nothing is ever removed
 	PruneEvery time.Duration                         // 0: only when asked
+	ScrubEvery time.Duration                         // 0: only when asked
+	ScrubRate  int64                                 // bytes a second of scrubs on schedule, 0 for no bound
 }
 
 // Vault is a vault that is open for writing. Its methods are called from one
@@ -172,6 +174,9 @@ func (v *Vault) acquire() (err error) {
 	if err := v.loadRemoved(); err != nil {
 		return err
 	}
+	if err := v.loadDamage(); err != nil {
+		return err
+	}
 	return v.recover()
 }
 
@@ -254,6 +259,7 @@ func (v *Vault) Close() error {
 	if v.catalog == nil {
 		return nil // it is closed already
 	}
+	v.stopScrub()
 	err := v.flushSmall()
 	if ferr := v.syncFresh(); err == nil {
 		err = ferr
@@ -277,6 +283,7 @@ func (v *Vault) Close() error {
 }
 
 func (v *Vault) release() error {
+	v.stopScrub()
 	var err error
 	if v.catalog != nil {
 		err = v.catalog.close()

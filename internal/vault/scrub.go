@@ -1,0 +1,336 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/event"
+)
+
+// scrub reads everything again, beside the vault's goroutine, which alone acts on
+// what is found.
+type scrub struct {
+	layout
+	catalog *catalog
+	ctx     context.Context
+	stop    context.CancelFunc
+	found   chan scrubFinding
+	done    chan error
+	state   ScrubState
+	saved   time.Time
+	workers int
+	pace    pace
+	read    atomic.Int64 // bytes
+	handed  int64        // findings
+	acted   atomic.Int64 // of them, by the vault's goroutine
+}
+
+// scrubFinding is what the vault's goroutine is to act on: an object, a file of a
+// restore point, or, with neither, the event log.
+type scrubFinding struct {
+	object *objectFinding
+	point  *pointFinding
+}
+
+type objectFinding struct {
+	key key
+	content
+	file fileID // whose bytes are wrong, zero if it is gone
+	why  string
+}
+
+type pointFinding struct {
+	snap Snapshot
+	Finding
+}
+
+const (
+	scrubBatch    = 500  // objects taken from the catalog at a time
+	scrubFindings = 1000 // that wait to be acted on
+	// scrubFirst is how long after its start a holder looks whether a scrub is due.
+	scrubFirst = 5 * time.Minute
+)
+
+// ScrubRequest is the detail of ActionScrub.
+type ScrubRequest struct {
+	Rate int64 `json:"rate"` // bytes a second, 0 for as fast as it goes
+}
+
+func scrubAction(v *Vault, r Request) (any, error) {
+	var ask ScrubRequest
+	if err := json.Unmarshal(r.Detail, &ask); err != nil || ask.Rate < 0 {
+		return nil, fmt.Errorf("reading the request: %w", errors.Join(err, ErrRequest))
+	}
+	if r.Snapshot != "" {
+		s, err := snapshotOf(r)
+		if err != nil {
+			return nil, err
+		}
+		if !exists(v.point(s)) {
+			return nil, fmt.Errorf("%s: %w", s.Ref(), ErrNotFound)
+		}
+	}
+	return nil, v.beginScrub(r.Snapshot, ask.Rate)
+}
+
+// beginScrub starts a scrub, of one restore point or of everything. One of
+// everything goes on where an earlier one was cut short.
+func (v *Vault) beginScrub(scope string, rate int64) error {
+	if v.scrub != nil {
+		return fmt.Errorf("a scrub is under way since %s: %w", v.scrub.state.Started.Format(time.RFC3339), ErrInUse)
+	}
+	old, err := ReadScrub(v.dir)
+	if err != nil || !old.Running || old.Scope != scope || scope != "" {
+		old = ScrubState{Scope: scope, Started: v.clock.read()}
+	}
+	old.Running = true
+	s := &scrub{
+		layout: v.layout, catalog: v.catalog, state: old, workers: 1,
+		found: make(chan scrubFinding, scrubFindings), done: make(chan error, 1),
+	}
+	if s.pace.set(rate); rate == 0 {
+		s.workers = runtime.NumCPU()
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if err := s.state.save(v.layout); err != nil {
+		return err
+	}
+	v.scrub = s
+	v.log.Info().Str(event.Field, event.ScrubStarted).Str("scope", scope).Msg("what is stored is read again")
+	go func() {
+		err := s.run()
+		close(s.found)
+		s.done <- err
+	}()
+	return nil
+}
+
+// scrubSome acts on what the scrub found, and reports whether it goes on.
+func (v *Vault) scrubSome(quiet bool) bool {
+	s := v.scrub
+	if s == nil {
+		return false
+	}
+	s.pace.busy.Store(!quiet)
+	for range scrubFindings {
+		select {
+		case f, open := <-s.found:
+			if !open {
+				v.endScrub(<-s.done)
+				return false
+			}
+			v.actOn(f)
+			s.acted.Add(1)
+		default:
+			return true
+		}
+	}
+	return true
+}
+
+func (v *Vault) endScrub(err error) {
+	s := v.scrub
+	v.scrub = nil
+	s.stop()
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			v.troubled(fmt.Errorf("scrubbing: %w", err))
+		}
+		return // its state says where to go on
+	}
+	s.state.Running, s.state.Ended = false, v.clock.read()
+	if err := s.state.save(v.layout); err != nil {
+		v.troubled(err)
+	}
+	line := v.log.Info()
+	if s.state.Found > 0 {
+		line = v.log.Error()
+	}
+	line.Str(event.Field, event.ScrubEnded).Int64("objects", s.state.Objects).Int64("points", s.state.Points).
+		Int64("bytes", s.state.Bytes).Int64("found", s.state.Found).Msg("what is stored was read again")
+	v.note(event.ScrubEnded, Snapshot{}, fmt.Sprintf("%d objects, %d restore points, %d bytes, %d findings",
+		s.state.Objects, s.state.Points, s.state.Bytes, s.state.Found))
+}
+
+// stopScrub ends a scrub before the vault is closed.
+func (v *Vault) stopScrub() {
+	if v.scrub == nil {
+		return
+	}
+	v.scrub.stop()
+	for range v.scrub.found { // found again by the next one
+	}
+	<-v.scrub.done
+	v.scrub = nil
+}
+
+// scrubIfDue scrubs on schedule, and takes up what was cut short.
+func (v *Vault) scrubIfDue() {
+	now := v.opt.Now()
+	if v.opt.ScrubEvery <= 0 || v.scrub != nil {
+		return
+	}
+	if v.scrubLook.IsZero() {
+		v.scrubLook = now.Add(scrubFirst)
+	}
+	if now.Before(v.scrubLook) {
+		return
+	}
+	v.scrubLook = now.Add(scrubFirst)
+	last, err := ReadScrub(v.dir)
+	if err == nil && !last.Running && last.Scope == "" && v.clock.read().Sub(last.Started) < v.opt.ScrubEvery {
+		return
+	}
+	if err := v.beginScrub("", v.opt.ScrubRate); err != nil {
+		v.troubled(err)
+	}
+}
+
+// run is the scrub's own goroutine.
+func (s *scrub) run() error {
+	err := s.steps()
+	s.state.Bytes, s.state.Busy = s.state.Bytes+s.read.Swap(0), s.pace.busySeconds()
+	if serr := s.save(); err == nil {
+		err = serr
+	}
+	return err
+}
+
+func (s *scrub) steps() error {
+	if s.state.Scope != "" {
+		return s.onePoint()
+	}
+	if !s.state.ObjectsDone {
+		if err := s.objects(); err != nil {
+			return err
+		}
+	}
+	if err := s.points(); err != nil {
+		return err
+	}
+	report, err := VerifyEvents(s.dir, Head{})
+	for _, f := range report.Findings {
+		s.state.add("%s: %s", eventsFile, f)
+	}
+	if len(report.Findings) > 0 {
+		s.hand(scrubFinding{}) // once for all
+	}
+	return err
+}
+
+// tell hands a finding over.
+func (s *scrub) tell(f scrubFinding, what string, args ...any) {
+	s.state.add(what, args...)
+	s.hand(f)
+}
+
+func (s *scrub) hand(f scrubFinding) {
+	s.handed++
+	select {
+	case s.found <- f:
+	case <-s.ctx.Done():
+	}
+}
+
+// save writes down how far it is, unless a finding waits to be acted on: whoever
+// goes on after a crash has to find it again.
+func (s *scrub) save() error {
+	if s.acted.Load() < s.handed {
+		return nil
+	}
+	return s.state.save(s.layout)
+}
+
+// objects reads all objects of the catalog.
+func (s *scrub) objects() error {
+	if s.state.Total == 0 {
+		total, err := s.catalog.bytes()
+		if err != nil {
+			return err
+		}
+		s.state.Total = total
+	}
+	after := cursorKey(s.state.Cursor)
+	for {
+		batch, err := s.catalog.after(after, scrubBatch)
+		if err != nil {
+			return err
+		}
+		if len(batch) == 0 {
+			s.state.ObjectsDone, s.state.Cursor = true, ""
+			return s.save()
+		}
+		s.batch(batch)
+		if s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
+		after = batch[len(batch)-1].key
+		s.state.Objects += int64(len(batch))
+		s.state.Cursor = after.sender + "/" + after.id.String()
+		if err := s.progress(); err != nil {
+			return err
+		}
+	}
+}
+
+// progress writes the state down now and then.
+func (s *scrub) progress() error {
+	s.state.Bytes += s.read.Swap(0)
+	if time.Since(s.saved) < scrubSave {
+		return nil
+	}
+	s.saved, s.state.Busy = time.Now(), s.pace.busySeconds()
+	return s.save()
+}
+
+// batch reads some objects, several at a time.
+func (s *scrub) batch(all []catalogued) {
+	var next atomic.Int64
+	var found sync.Mutex
+	var wait sync.WaitGroup
+	for range s.workers {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			buf := make([]byte, scrubBuffer)
+			for i := next.Add(1) - 1; i < int64(len(all)) && s.ctx.Err() == nil; i = next.Add(1) - 1 {
+				if f := s.object(all[i], buf); f != nil {
+					found.Lock()
+					s.tell(scrubFinding{object: f}, "object %s/%v: %s", f.key.sender, f.key.id, f.why)
+					found.Unlock()
+				}
+			}
+		}()
+	}
+	wait.Wait()
+}
+
+// object reads one object. What is wrong is read a second time, from the disk,
+// before it is believed.
+func (s *scrub) object(c catalogued, buf []byte) *objectFinding {
+	var f *objectFinding
+	for range 2 {
+		id, why := s.compare(s.layout.object(c.key), c.content, buf)
+		if why == "" || s.ctx.Err() != nil {
+			return nil
+		}
+		f = &objectFinding{c.key, c.content, id, why}
+	}
+	return f
+}
+
+func cursorKey(cursor string) (k key) {
+	sender, id, _ := strings.Cut(cursor, "/")
+	var h ObjectID
+	if sender != "" && decodeID(id, &h) {
+		k = key{sender, h}
+	}
+	return k
+}

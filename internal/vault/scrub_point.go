@@ -1,0 +1,163 @@
+package vault
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+// points looks at all restore points: manifest, signature and sums are read, and
+// of each file it is made sure that it is a link to an object, which was read
+// before. Those that are copies are read.
+func (s *scrub) points() error {
+	all, err := listPoints(s.layout)
+	if err != nil {
+		return err
+	}
+	for _, snap := range all {
+		if strings.Compare(snap.Ref(), s.state.PointCursor) <= 0 && s.state.PointCursor != "" {
+			continue
+		}
+		if exists(s.pending(snap)) {
+			continue // just coming
+		}
+		if err := s.point(snap, s.linked); err != nil {
+			return err
+		}
+		s.state.PointCursor = snap.Ref()
+		s.state.Points++
+		if err := s.progress(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onePoint reads every byte of one restore point.
+func (s *scrub) onePoint() error {
+	snap, err := snapshotOf(Request{Snapshot: s.state.Scope})
+	if err != nil {
+		return err
+	}
+	if t, err := readTrailer(filepath.Join(s.layout.point(snap), manifestFile)); err == nil {
+		s.state.Total = t.Bytes
+	}
+	s.state.Points = 1
+	return s.point(snap, nil)
+}
+
+// point verifies a restore point. Files for which sound returns true are good
+// without being read; nil reads all.
+func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry) bool) error {
+	dir := s.layout.point(snap)
+	f := Found{Info: Info{Name: snap.Name(), Sender: snap.Sender, Source: snap.Source, Number: snap.Number, Taken: snap.Taken, State: Whole},
+		Dir: dir, Manifest: filepath.Join(dir, manifestFile), layout: s.layout}
+	v := &verifier{ctx: s.ctx, found: f, sums: sha256.New(), names: map[string]bool{}}
+	v.progress = func(n int64) {
+		s.read.Add(n)
+		s.pace.wait(s.ctx.Done(), n)
+		if s.progress() != nil {
+			s.stop() // said again at the end
+		}
+	}
+	if sound != nil {
+		v.sound = func(e *manifest.Entry) bool { return sound(snap, e) }
+	}
+	report, err := v.run(s.layout)
+	switch {
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	case err != nil && errors.Is(err, fs.ErrNotExist) && !exists(dir):
+		return nil // removed meanwhile
+	case err != nil:
+		report.Findings = append(report.Findings, Finding{Path: manifestFile, What: err.Error(), own: true})
+	}
+	for i := range report.Findings {
+		finding := report.Findings[i]
+		s.tell(scrubFinding{point: &pointFinding{snap, finding}}, "%s: %s", snap.Ref(), finding)
+	}
+	return nil
+}
+
+// linked reports whether a file of a restore point is a link to its object, or to
+// an object that is known to be damaged.
+func (s *scrub) linked(snap Snapshot, e *manifest.Entry) bool {
+	if !isObject(e) {
+		return false
+	}
+	k := key{snap.Sender, ObjectID(e.Object)}
+	var of, at unix.Stat_t
+	if unix.Lstat(s.layout.object(k), &of) != nil {
+		return exists(s.layout.damagedObject(k))
+	}
+	path := filepath.Join(s.layout.point(snap), dataDir, e.Path)
+	return unix.Lstat(path, &at) == nil && at.Ino == of.Ino && at.Dev == of.Dev
+}
+
+// actOn does what a finding asks for, in the vault's goroutine.
+func (v *Vault) actOn(f scrubFinding) {
+	var err error
+	switch {
+	case f.object != nil:
+		err = v.objectFound(f.object)
+	case f.point != nil:
+		err = v.pointFound(f.point.snap, f.point.Finding)
+	default:
+		v.eventsFound()
+	}
+	if err != nil {
+		v.troubled(err)
+	}
+}
+
+// objectFound marks an object, if it is still the one that was read.
+func (v *Vault) objectFound(f *objectFinding) error {
+	if c, ok := v.catalog.get(f.key); !ok || c != f.content || pathID(v.layout.object(f.key)) != f.file {
+		return nil // healed, or freed, meanwhile
+	}
+	return v.markObject(f.key, f.content, f.why)
+}
+
+// pointFound deals with a file of a restore point that is not what its manifest
+// says. Its bytes are those of an object that everybody links, or its own: then
+// the object is linked there again.
+func (v *Vault) pointFound(s Snapshot, f Finding) error {
+	if !exists(v.point(s)) {
+		return nil
+	}
+	if f.own {
+		return v.healOwn(s, f)
+	}
+	k := key{s.Sender, f.object}
+	at := pathID(filepath.Join(v.point(s), dataDir, f.Path))
+	c, known := v.catalog.get(k)
+	switch {
+	case f.object == (ObjectID{}):
+	case known && at == pathID(v.layout.object(k)) && at != (fileID{}):
+		return v.markObject(k, c, f.What)
+	case known:
+		err := v.relink(s, k, []string{f.Path})
+		if err == nil {
+			v.noteHealed(s, f)
+		}
+		return err
+	case v.damage[k] != nil:
+		return nil // every restore point that has it is marked
+	}
+	return v.markPoint(s, func(d *pointDamage) { d.Own[f.Path] = f.What })
+}
+
+// noteHealed tells of a file that was put right again from what the vault has.
+func (v *Vault) noteHealed(s Snapshot, f Finding) {
+	v.log.Warn().Str(event.Field, event.SnapshotHealed).Str("snapshot", s.Ref()).Str("found", strings.ToValidUTF8(f.String(), "\uFFFD")).
+		Msg("a damaged file of a restore point was made anew from what the vault has")
+	v.note(event.SnapshotHealed, s, fmt.Sprintf("made anew: %s", strings.ToValidUTF8(f.String(), "\uFFFD")))
+}
