@@ -25,6 +25,7 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	kernel.org/pub/linux/libs/security/libcap/cap v1.2.78
+	maragu.dev/gomponents v1.2.0
 	rsc.io/qr v0.2.0
 )
 

@@ -177,5 +177,17 @@
 // send again, so that one of which no frame came is missed however long the
 // outage was.
 //
+// Calibration (8) says at which rates the following frames of the session leave.
+// It is alone in a block, without a Context; all blocks of a calibration hold the
+// same record, and the first ones come before the frames that it is about:
+//
+//	session  8 bytes, of the session
+//	first    8 bytes, the sequence of the first frame of the first step, from 1
+//	         to 2^40
+//	steps    1 byte, how many follow, 1 to 64; then for each, the sequences of one
+//	         beginning where those of the one before end:
+//	         rate    8 bytes, bits per second on the wire, at least 1
+//	         frames  8 bytes, 1 to 2^40
+//
 // The sizes and offsets of objects are below 2^62.
 package protocol

@@ -53,6 +53,7 @@ func FuzzRecords(f *testing.F) {
 	b = AppendData(b, &Data{Bytes: []byte("x")})
 	b = AppendEnd(b, &End{Size: 10, Holes: []Range{{1, 2}}})
 	b = AppendManifest(b, &Manifest{ObjectSize: 1, Size: 1})
+	f.Add(AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 2}}}))
 	f.Add(AppendHeartbeat(b, &Heartbeat{Sources: []SourceState{{Source: "a", Number: 1}}}))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		for rest := block; ; {
@@ -81,6 +82,8 @@ func appendAny(v any) []byte {
 		return AppendManifest(nil, &r)
 	case Heartbeat:
 		return AppendHeartbeat(nil, &r)
+	case Calibration:
+		return AppendCalibration(nil, &r)
 	}
 	return nil
 }

@@ -228,7 +228,15 @@ func TestRecordsRoundTrip(t *testing.T) {
 	e := End{Object: ObjectID{2}, Size: 1 << 41, SHA256: Hash{3}, Holes: []Range{{0, 4096}, {8192, 1}}}
 	m := Manifest{Object: ObjectID{4}, ObjectSize: 10, Size: 20, SHA256: Hash{5}, Previous: Hash{6}, Signature: [64]byte{7}}
 	hb := Heartbeat{Clock: 1, Sources: []SourceState{{"etc", 42, 3, Hash{8}}, {"pg", 1, 4, Hash{9}}}}
-	var b []byte
+	cal := Calibration{Session: SessionID{9}, First: 7, Steps: []CalibrationStep{{1e8, 1000}, {1e9, 1 << 40}}}
+	b := AppendCalibration(nil, &cal)
+	if len(b) != CalibrationSize(&cal) {
+		t.Fatalf("a calibration takes %d bytes, CalibrationSize says %d", len(b), CalibrationSize(&cal))
+	}
+	if v, err := parseAny(RecordCalibration, b[RecordHeaderSize:]); err != nil || !reflect.DeepEqual(v, cal) {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	b = nil
 	b = AppendHeartbeat(AppendManifest(AppendEnd(AppendData(AppendContext(b, &c), &d), &e), &m), &hb)
 	if want := ContextSize(&c) + DataHeaderSize + len(d.Bytes) + EndSize(&e) + ManifestSize + HeartbeatSize(&hb); len(b) != want {
 		t.Fatalf("records take %d bytes, the size functions say %d", len(b), want)
@@ -262,6 +270,8 @@ func parseAny(kind RecordKind, body []byte) (any, error) {
 		return ParseManifest(body)
 	case RecordHeartbeat:
 		return ParseHeartbeat(body)
+	case RecordCalibration:
+		return ParseCalibration(body)
 	}
 	return nil, ErrRecord
 }

@@ -15,6 +15,8 @@ const (
 	RecordEnd       RecordKind = 3
 	RecordManifest  RecordKind = 4
 	RecordHeartbeat RecordKind = 5
+
+	RecordCalibration RecordKind = 8
 )
 
 // RecordHeaderSize is the length in bytes of kind and length, which precede

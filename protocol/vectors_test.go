@@ -216,6 +216,7 @@ func newRecordVectors() []recordVector {
 		Manifest{Object: id, ObjectSize: 99, Size: 1234, SHA256: Hash{4}, Previous: Hash{5}, Signature: [64]byte{6}},
 		Heartbeat{Clock: -1, Sources: []SourceState{}},
 		Heartbeat{Clock: 1763859600e9, Sources: []SourceState{{"etc", 42, 1, Hash{7}}, {"pg.main", 1, 2, Hash{8}}}},
+		Calibration{Session: SessionID{0: 0xcc, 7: 0xdd}, First: 25, Steps: []CalibrationStep{{1e8, 19360}, {2e8, 38720}}},
 	}
 	var out []recordVector
 	for _, v := range values {
@@ -271,6 +272,13 @@ func newBadRecords() []badVector {
 		"manifest cut":               cut(4),
 		"manifest of size 0":         AppendManifest(nil, &Manifest{ObjectSize: 1}),
 		"heartbeat cut":              cut(6),
+		"calibration cut":            cut(7),
+		"calibration too long":       long(7),
+		"calibration without steps":  AppendCalibration(nil, &Calibration{First: 1}),
+		"calibration of 65 steps":    AppendCalibration(nil, &Calibration{First: 1, Steps: make([]CalibrationStep, 65)}),
+		"calibration at no rate":     AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{0, 1}}}),
+		"calibration from 0":         AppendCalibration(nil, &Calibration{Steps: []CalibrationStep{{1, 1}}}),
+		"calibration without end":    AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 1 << 41}}}),
 		"heartbeat of 65535 sources": body(RecordHeartbeat, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}),
 	}
 	var out []badVector

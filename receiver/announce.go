@@ -160,6 +160,7 @@ func (r *Receiver) end(old *session) {
 	}
 	old.link.decideAll()
 	r.reportLoss()
+	old.sender.keep(&old.link)
 	for i, s := range r.sessions {
 		if s == old {
 			r.sessions = append(r.sessions[:i], r.sessions[i+1:]...)

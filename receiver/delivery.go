@@ -47,7 +47,7 @@ func (d *delivery) run() bool {
 func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 	whole := d.block.held(off, n) == n
 	body := d.block.arena[off:][:n]
-	if d.context.Number == 0 && kind != protocol.RecordContext && kind != protocol.RecordHeartbeat {
+	if d.context.Number == 0 && kind != protocol.RecordContext && kind != protocol.RecordHeartbeat && kind != protocol.RecordCalibration {
 		if whole {
 			d.refuse(kind, protocol.ErrRecord) // no context before it
 		}
@@ -71,6 +71,8 @@ func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 		err = d.manifest(body)
 	case kind == protocol.RecordHeartbeat:
 		err = d.heartbeat(body)
+	case kind == protocol.RecordCalibration:
+		err = d.calibration(body)
 	}
 	if err != nil {
 		d.refuse(kind, err)

@@ -26,9 +26,12 @@ type link struct {
 	decided uint64 // all up to here are decided
 	run     uint64 // lost ones without a gap up to decided
 	Link
-	reported  Link
-	recent    uint64 // longest burst since the last report
-	persisted uint64 // newest, as of the last saved state
+	reported Link
+	recent   uint64 // longest burst since the last report
+	peak     peak   // since TakeLinks
+
+	calibration *calibration // that is under way, or nil
+	persisted   uint64       // newest, as of the last saved state
 }
 
 // Link is what a link did to the frames of a session.
@@ -72,7 +75,7 @@ func (l *link) mark(seq uint64) {
 	}
 	if seq < l.newest {
 		l.Reordered++
-		l.Distance = max(l.Distance, l.newest-seq)
+		l.Distance, l.peak.Distance = max(l.Distance, l.newest-seq), max(l.peak.Distance, l.newest-seq)
 	} else {
 		if seq-l.decided > linkReorder {
 			l.decide(seq - linkReorder)
@@ -88,7 +91,7 @@ func (l *link) mark(seq uint64) {
 func (l *link) decide(upTo uint64) {
 	if gap := l.newest + 1; upTo > gap && gap > l.decided { // nothing after newest has come
 		l.decide(gap - 1)
-		l.lose(upTo - l.decided)
+		l.lose(l.decided+1, upTo-l.decided)
 		l.decided = upTo
 		return
 	}
@@ -96,7 +99,7 @@ func (l *link) decide(upTo uint64) {
 		l.decided++
 		word, mask := l.bit(l.decided)
 		if *word&mask == 0 {
-			l.lose(1)
+			l.lose(l.decided, 1)
 			continue
 		}
 		*word &^= mask
@@ -109,10 +112,13 @@ func (l *link) decideAll() {
 	l.endRun()
 }
 
-func (l *link) lose(n uint64) {
+// lose counts n sequences as lost, the first of which is from.
+func (l *link) lose(from, n uint64) {
+	l.calibration.lose(from, n)
 	l.Lost += n
 	l.run += n
 	l.Longest, l.recent = max(l.Longest, l.run), max(l.recent, l.run)
+	l.peak.Longest = max(l.peak.Longest, l.run)
 }
 
 func (l *link) endRun() {
@@ -136,14 +142,4 @@ func (r *Receiver) reportLoss() {
 		}
 		l.reported, l.recent = l.Link, 0
 	}
-}
-
-// Links returns what the links of the live sessions did, by sender. It belongs
-// to the thread that calls Tick.
-func (r *Receiver) Links() map[string]Link {
-	all := map[string]Link{}
-	for _, s := range r.sessions {
-		all[s.sender.name] = s.link.Link
-	}
-	return all
 }

@@ -52,6 +52,9 @@ type Config struct {
 	Log     zerolog.Logger
 	Now     func() time.Time
 	Sink    Sink
+	// Calibrated, if not nil, is told how a calibration ended, on the thread that
+	// calls Tick.
+	Calibrated func(Calibrated)
 }
 
 // Times of the receiver.
@@ -83,6 +86,8 @@ type Receiver struct {
 	reported time.Time
 	lossSeen time.Time
 
+	calibrations chan calibrationNote // from the worker
+
 	closing    bool
 	work       chan job
 	worker     sync.WaitGroup
@@ -100,6 +105,9 @@ type sender struct {
 	key     ed25519.PublicKey
 	counter uint64 // the highest session counter accepted
 
+	past     Link            // of sessions that have ended
+	peak     peak            // of those, since TakeLinks
+	params   protocol.Params // of the newest session
 	openings bucket
 }
 
@@ -127,6 +135,7 @@ func New(cfg Config) (*Receiver, error) {
 	}
 	r.resume(saved)
 	r.state = newState(cfg.State, cfg.Log)
+	r.calibrations = make(chan calibrationNote, maxCalibrationNotes)
 	r.work = make(chan job, cfg.Memory/minArena+spareJobs)
 	r.worker.Add(1)
 	go r.runWorker()
@@ -290,6 +299,7 @@ func (r *Receiver) Tick() {
 		r.settled = r.now
 		r.settle()
 	}
+	r.calibrate()
 	r.persist(false)
 }
 

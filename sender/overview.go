@@ -68,6 +68,10 @@ func (s *Sender) Overview() (*Overview, error) {
 	return o, nil
 }
 
+// Wire returns the bytes that were put on the wire since the Sender was made,
+// Ethernet included. It may be called from anywhere.
+func (s *Sender) Wire() uint64 { return s.t.wireBytes() }
+
 // SentFile is one file of a snapshot, and how often its content went out.
 type SentFile struct {
 	Path   string    `json:"path"`

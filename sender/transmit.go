@@ -53,8 +53,9 @@ type transmitter struct {
 	staging  []byte
 	batch    int // frames at once
 	free     chan *outBlock
-	queue    chan *outBlock // has room for all blocks
-	stopped  chan struct{}  // closed when run returns
+	queue    chan *outBlock    // has room for all blocks
+	stopped  chan struct{}     // closed when run returns
+	calls    chan func() error // work for the goroutine that owns the link
 	header   protocol.Header
 
 	lastFrame time.Time
@@ -70,7 +71,7 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 	t := &transmitter{
 		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
 		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
-		stopped: make(chan struct{}), maxTime: sessionTime, maxBytes: sessionBytes,
+		calls: make(chan func() error), stopped: make(chan struct{}), maxTime: sessionTime, maxBytes: sessionBytes,
 	}
 	frame := full.Symbol + protocol.FrameOverhead
 	perBatch := min(float64(cfg.Rate)/8*batchTime.Seconds(), float64(cfg.BurstBytes))
@@ -149,6 +150,10 @@ func (t *transmitter) run(ctx context.Context) error {
 				b.sent()
 			}
 			t.free <- b
+		case call := <-t.calls:
+			if err := call(); err != nil {
+				return err
+			}
 		case <-tick.C:
 			if err := t.idle(); err != nil {
 				return err
@@ -221,6 +226,11 @@ func (t *transmitter) block(b *outBlock) error {
 			return err
 		}
 	}
+	return t.symbols(b)
+}
+
+// symbols sends all symbols of a block in the live session.
+func (t *transmitter) symbols(b *outBlock) error {
 	t.session.block++
 	h := &t.header
 	*h = protocol.Header{Block: t.session.block, Geometry: b.geo, Length: uint32(b.used)}

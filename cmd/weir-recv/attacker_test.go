@@ -116,7 +116,7 @@ func (a *attacker) start() {
 	a.must(err)
 	a.recv, err = receiver.New(receiver.Config{
 		Keys: []hpke.PrivateKey{a.key}, Senders: senders, Memory: blockMemory, State: filepath.Join(a.dir, "receiver.state"),
-		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, keys: senders, log: zerolog.Nop()},
+		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, keys: senders, log: zerolog.Nop(), seen: newSeen()},
 	})
 	a.must(err)
 }

@@ -20,7 +20,7 @@ func (s *service) confine(c config.Receiver) ([]confinement.Layer, error) {
 		return nil, nil
 	}
 	_ = time.Now().Local().Hour() // the zone is a file, read at its first use
-	layers, err := confinement.Apply([]string{c.Vault, filepath.Dir(c.State)}, c.Confinement == config.ConfineStrict)
+	layers, err := confinement.Apply([]string{c.Vault, filepath.Dir(c.State), c.Status}, c.Confinement == config.ConfineStrict)
 	if err != nil {
 		return layers, err
 	}

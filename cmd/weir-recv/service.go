@@ -26,6 +26,8 @@ type service struct {
 	vault    *vault.Vault
 	socket   *udprx.Conn
 	receiver *receiver.Receiver
+	seen     *seen
+	observer *observer
 	dir      string        // of the vault
 	whole    chan struct{} // one for each restore point that became whole
 
@@ -41,7 +43,7 @@ const maxWhole = 1 << 16
 // newService opens everything that the service needs.
 func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
 	spareThread()
-	s := &service{log: log, limits: l, dir: c.Vault, whole: make(chan struct{}, maxWhole)}
+	s := &service{log: log, limits: l, dir: c.Vault, seen: newSeen(), whole: make(chan struct{}, maxWhole)}
 	if err := s.open(c); err != nil {
 		s.close()
 		return nil, err
@@ -67,7 +69,7 @@ func (s *service) open(c config.Receiver) error {
 	}
 	s.receiver, err = receiver.New(receiver.Config{
 		Keys: secret, Senders: senders, Memory: int64(c.Memory), State: c.State,
-		Log: s.log, Now: time.Now, Sink: &sink{vault: s.vault, keys: senders, log: s.log},
+		Log: s.log, Now: time.Now, Calibrated: s.calibrated, Sink: &sink{vault: s.vault, keys: senders, log: s.log, seen: s.seen},
 	})
 	if err != nil {
 		return err
@@ -76,7 +78,8 @@ func (s *service) open(c config.Receiver) error {
 	if err != nil {
 		return fmt.Errorf(listenFailed, c.Listen, err)
 	}
-	return nil
+	s.observer, err = newObserver(c, s.log, s.seen, opt.MinFree, s.socket, s.receiver)
+	return err
 }
 
 func loadKeys(paths []string) ([]hpke.PrivateKey, error) {
@@ -114,6 +117,7 @@ func (s *service) started(c config.Receiver) {
 func (s *service) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	s.observer.start()
 	err := s.loop(ctx)
 	if cerr := s.close(); err == nil {
 		err = cerr
@@ -172,6 +176,7 @@ func (s *service) loop(ctx context.Context) error {
 		}
 		ticked = now
 		s.receiver.Tick()
+		s.observer.tick(now)
 		s.reportKernel(now)
 		if s.enough() || s.limits.idle > 0 && now.Sub(last) >= s.limits.idle {
 			return nil
@@ -204,14 +209,22 @@ func (s *service) enough() bool {
 	return s.limits.after > 0 && s.wholeSeen >= s.limits.after
 }
 
-// close ends the socket first, then what hangs on it.
+// close ends the socket first, then what hangs on it. The last report is about
+// what is stored in the end.
 func (s *service) close() error {
 	var errs []error
 	if s.socket != nil {
 		errs = append(errs, s.socket.Close())
 	}
+	if s.observer != nil {
+		s.observer.stop()
+	}
 	if s.receiver != nil {
 		errs = append(errs, s.receiver.Close())
+	}
+	if s.observer != nil {
+		errs = append(errs, s.observer.last())
+		s.seen.write(s.vault)
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())

@@ -6,7 +6,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"weir/internal/event"
 	"weir/internal/vault"
 	"weir/protocol"
 )
@@ -17,8 +16,7 @@ type sink struct {
 	vault *vault.Vault
 	keys  map[string]ed25519.PublicKey // of the senders, by name
 	log   zerolog.Logger
-
-	skewNoted time.Time
+	seen  *seen
 }
 
 func snapshot(sender string, c protocol.Context) vault.Snapshot {
@@ -30,7 +28,9 @@ func (s *sink) Touch(sender string, c protocol.Context) error {
 }
 
 func (s *sink) WriteRange(sender string, c protocol.Context, id protocol.ObjectID, off uint64, p []byte) error {
-	return s.vault.WriteRange(snapshot(sender, c), vault.ObjectID(id), int64(off), p)
+	snap := snapshot(sender, c)
+	s.seen.moving.Add(snap.Ref(), len(p), time.Now())
+	return s.vault.WriteRange(snap, vault.ObjectID(id), int64(off), p)
 }
 
 func (s *sink) EndObject(sender string, c protocol.Context, e protocol.End) error {
@@ -55,7 +55,7 @@ func (s *sink) CloseSnapshot(sender string, c protocol.Context, m protocol.Manif
 
 // Heartbeat makes the vault know of snapshots of which not a frame came.
 func (s *sink) Heartbeat(sender string, hb protocol.Heartbeat) error {
-	s.checkClock(sender, time.Unix(0, hb.Clock))
+	s.seen.heartbeat(sender, time.Since(time.Unix(0, hb.Clock)))
 	for _, src := range hb.Sources {
 		c := protocol.Context{Source: src.Source, Number: src.Number, Taken: src.Taken}
 		if err := s.vault.Announced(snapshot(sender, c)); err != nil {
@@ -65,18 +65,9 @@ func (s *sink) Heartbeat(sender string, hb protocol.Heartbeat) error {
 	return nil
 }
 
-const (
-	clockSkew  = time.Minute // from how much difference on the clocks count as apart
-	clockEvery = time.Hour   // between two warnings
-)
-
-func (s *sink) checkClock(sender string, theirs time.Time) {
-	now := time.Now()
-	if skew := now.Sub(theirs); skew.Abs() > clockSkew && now.Sub(s.skewNoted) > clockEvery {
-		s.skewNoted = now
-		s.log.Warn().Str(event.Field, event.ClockSkew).Str("sender", sender).Dur("skew", skew).
-			Msg("the clocks of the two hosts differ; the vault goes by its own")
-	}
+// Settle also writes what the report has to say to the event log, which belongs
+// to this goroutine.
+func (s *sink) Settle(quiet bool) error {
+	s.seen.write(s.vault)
+	return s.vault.Settle(quiet)
 }
-
-func (s *sink) Settle(quiet bool) error { return s.vault.Settle(quiet) }

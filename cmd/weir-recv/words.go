@@ -34,10 +34,13 @@ This receiver's public key stands above; fingerprint %[3]s.
 Next, carry it to the production host, as a file or by hand, and type there:
     weir-send init --name NAME --to %[2]s --receiver @FILE --rate 900Mbit
 `
-	keptKey   = "The key %s was there already and is kept.\n"
-	keyShort  = "Print this host's public key"
-	keyLong   = "key prints the public key alone on stdout, and its fingerprint on stderr."
-	keyDone   = "Fingerprint %s.\n"
+	keptKey  = "The key %s was there already and is kept.\n"
+	keyShort = "Print this host's public key"
+	keyLong  = "key prints the public key alone on stdout, and its fingerprint on stderr."
+	keyDone  = "Fingerprint %s.\n"
+
+	attestationFlag = "print instead the line for allowed_signers by which ssh-keygen checks attestations"
+
 	confThere = "%s exists already and is not overwritten: edit it, or name another place with --config"
 
 	trustUse   = "trust NAME KEY|@FILE"

@@ -21,6 +21,7 @@ func rootCommand() *cobra.Command {
 	path := root.PersistentFlags().String("config", config.SenderPath, configFlag)
 	root.AddCommand(
 		checkCommand(path),
+		calibrateCommand(path),
 		initCommand(path),
 		keyCommand(path),
 		listCommand(path),
@@ -28,6 +29,7 @@ func rootCommand() *cobra.Command {
 		pushCommand(path),
 		resendCommand(path),
 		runCommand(path),
+		statusCommand(path),
 	)
 	return root
 }

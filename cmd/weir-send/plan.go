@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,7 +66,7 @@ func (p *planned) complete(cmd *cobra.Command, path string) error {
 	case p.MTU < config.MinMTU || p.MTU > config.MaxMTU:
 		return exit.With(exit.Usage, fmt.Errorf(planMTU, config.MinMTU, config.MaxMTU))
 	case p.passes < 1 || p.size <= 0:
-		return exit.With(exit.Usage, fmt.Errorf(planNothing))
+		return exit.With(exit.Usage, errors.New(planNothing))
 	}
 	if !given("burst") && p.Geometry.K == 0 {
 		fitBurst(cmd, &p.Sender)

@@ -115,7 +115,7 @@ func (s *service) take(ctx context.Context, r control.Request, stream *os.File, 
 	if stream != nil {
 		job.Stream = stream
 	}
-	res, err := s.sender.Push(ctx, job)
+	res, err := s.push(ctx, job)
 	if errors.Is(err, sender.ErrJob) || errors.Is(err, sender.ErrPaths) {
 		err = fmt.Errorf("%w: %w", control.ErrRequest, err)
 	}

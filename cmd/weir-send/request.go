@@ -28,6 +28,10 @@ func (s *service) handle(ctx context.Context, r control.Request, stream *os.File
 		detail, err = s.resend(ctx, r, p)
 	case control.List:
 		detail, err = s.list(r)
+	case control.Calibrate:
+		detail, err = struct{}{}, s.calibrate(ctx, r.Calibrate)
+	case control.Status:
+		detail, err = s.status()
 	default:
 		err = fmt.Errorf("%w: this weir-send run does not know how to %s; start it anew after an update", control.ErrRequest, r.Action)
 	}
@@ -80,7 +84,7 @@ func askAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r contro
 	if err != nil {
 		return res, err
 	}
-	if r.Action != control.Resend {
+	if r.Action != control.Resend && r.Action != control.Calibrate {
 		defer s.close()
 		return s.handle(ctx, r, nil, p)
 	}

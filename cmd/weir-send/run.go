@@ -40,6 +40,7 @@ func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
 	if err != nil {
 		return err
 	}
+	s.standing.started = time.Now().UTC()
 	l, err := control.Listen(c.Socket)
 	if err != nil {
 		s.close()
@@ -48,6 +49,9 @@ func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
 	log.Info().Str(event.Field, event.Started).Stringer("to", c.To).Int("sources", len(c.Sources)).
 		Stringer("rate", c.Rate).Bool("gso", s.link.GSO()).Msg(startedWords)
 	err = s.with(ctx, func(ctx context.Context) error {
+		if c.Metrics != "" {
+			defer s.measuring(ctx)()
+		}
 		go s.schedule(ctx)
 		go s.sender.Passes(ctx)
 		return control.Serve(ctx, l, s.handle)
@@ -89,7 +93,7 @@ const retryAfter = 5 * time.Minute
 // send sends one source and returns when it is due again.
 func (s *service) send(ctx context.Context, src config.Source) time.Time {
 	start := time.Now()
-	res, err := s.sender.Push(ctx, sender.Job{Source: src.Name, Paths: src.Path, Exclude: src.Exclude})
+	res, err := s.push(ctx, sender.Job{Source: src.Name, Paths: src.Path, Exclude: src.Exclude})
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Error().Str(event.Field, event.SnapshotFailed).Str("source", src.Name).Err(err).Msg("a snapshot could not be sent")

@@ -20,11 +20,12 @@ import (
 
 // service is a sender with its socket and its state.
 type service struct {
-	config config.Sender
-	log    zerolog.Logger
-	state  *sender.State
-	link   *udptx.Conn
-	sender *sender.Sender
+	config   config.Sender
+	log      zerolog.Logger
+	state    *sender.State
+	link     *udptx.Conn
+	sender   *sender.Sender
+	standing standing
 }
 
 func newService(c config.Sender, log zerolog.Logger) (*service, error) {

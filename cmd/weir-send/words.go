@@ -47,6 +47,24 @@ Next, carry it to the vault host and type there:
 	keyDone   = "Fingerprint %s.\n"
 	confThere = "%s exists already and is not overwritten: edit it, or name another place with --config"
 
+	calibrateShort = "Find out at which rate the link begins to lose"
+	calibrateLong  = `calibrate sends test frames at rising rates and no data. weir-recv counts them and
+logs what was lost at each rate, the highest rate without loss, and what to set.
+Here nothing of that is known: look at the receiver's log, event calibration-done.
+Where weir-send run is active it does the work, and sends nothing else meanwhile.`
+	calibrateExample     = `  weir-send calibrate --from 100Mbit --to 1Gbit --steps 10 --seconds 2`
+	calibrateFromFlag    = "rate of the first step"
+	calibrateToFlag      = "rate of the last step (default: rate of the configuration)"
+	calibrateStepsFlag   = "how many steps, evenly spaced"
+	calibrateSecondsFlag = "how long each step takes"
+	// Steps, rates, seconds.
+	calibrateBegins = "Sending %d steps from %v to %v, %g s each.\n"
+	calibrateDone   = "Sent. What came of it stands in the log of weir-recv on the vault host: look for calibration-done.\n"
+
+	statusShort = "Show what was sent, how often, and what is next"
+	statusLong  = `status asks the running weir-send run; where there is none it says so, and shows
+what was sent before. What arrived only the vault knows.`
+
 	planShort = "Reckon time, memory and risk before anything is sent"
 	planLong  = `plan reckons what sending SIZE takes with these settings: hours, bytes on the
 wire, memory on both sides, and the probability that parity leaves a hole, after

@@ -23,6 +23,7 @@ func rootCommand() *cobra.Command {
 		showCommand(p),
 		acceptCommand(p),
 		missingCommand(p),
+		statusCommand(p),
 		verifyCommand(p),
 		restoreCommand(p),
 		eventsCommand(p),

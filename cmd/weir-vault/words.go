@@ -17,6 +17,15 @@ or not whole.`
 	badVault   = "opening the vault: %w; name the right directory with --vault DIR"
 	jsonFlag   = "print JSON"
 
+	statusShort = "Show how things stand"
+	statusLong  = `status shows what weir-recv last wrote about sources, links, disk and alarms. Where
+no weir-recv runs it says so, and shows what the vault itself tells. It ends with 3
+if something is not as expected.`
+	watchFlag  = "look again every two seconds, until interrupted"
+	statusNone = "NO RECEIVER RUNS HERE: this is what the vault tells, and what was last known of links and alarms."
+	// Alarms.
+	statusBad = "not as expected: %d"
+
 	listUse     = "list [SENDER[/SOURCE]]"
 	listShort   = "List the restore points, and the snapshots that are not whole"
 	listLong    = `list prints one line a snapshot, the oldest of each source first. Only one that is "whole" has all its files, each with its SHA-256.`

@@ -113,6 +113,10 @@ func optional[T any, P interface {
 	return &v
 }
 
+// Names reports whether the table is about one source that it names, not about
+// all that match a pattern.
+func (r *Rule) Names() bool { return names.Check(r.Sender) == nil && names.Check(r.Source) == nil }
+
 func (r *Rule) matches(sender, source string) bool {
 	a, _ := path.Match(r.Sender, sender)
 	b, _ := path.Match(r.Source, source)

@@ -71,6 +71,7 @@ type Sender struct {
 	Heartbeat Duration
 	Offload   bool
 	Repeat    Repeat
+	Metrics   string // path of the metrics file, "" for none
 	LogLevel  string
 	LogFormat string
 	Sources   []Source
@@ -125,6 +126,7 @@ func ParseSender(path string, data []byte) (Sender, error) {
 	if len(doc.problems) == 0 { // relations make no sense between bad values
 		c.checkRelations(top)
 	}
+	c.Metrics = doc.resolve(c.Metrics)
 	c.Key, c.State, c.Socket = doc.resolve(c.Key), doc.resolve(c.State), doc.resolve(c.Socket)
 	if c.Repeat.SpoolDir = doc.resolve(c.Repeat.SpoolDir); c.Repeat.SpoolDir == "" {
 		c.Repeat.SpoolDir = filepath.Join(c.Kept(), "spool")
@@ -150,6 +152,7 @@ func (c *Sender) read(t *table) {
 	t.text("burst_bytes", &c.BurstBytes)
 	t.flag("offload", &c.Offload)
 	c.Repeat.read(t)
+	t.str("metrics", &c.Metrics)
 	readLog(t, &c.LogLevel, &c.LogFormat)
 	c.readGeometry(t)
 	for _, element := range t.tables("source") {

@@ -104,6 +104,7 @@ func (c *Sender) linkSettings() []setting {
 		{key: "key", value: quote(c.Key), comment: "File of this host's secret key, mode 0600. Another key needs a new `weir-recv trust`."},
 		{key: "state", value: quote(c.State), comment: "Database of what was sent already. Without it the next snapshots send everything again."},
 		{key: "socket", value: quote(c.Socket), comment: "Socket through which `weir-send push` hands its work to a running `weir-send run`."},
+		{key: "metrics", value: quote(c.Metrics), comment: "File of metrics that `weir-send run` writes every five seconds, for the textfile collector of Prometheus:\nname it NAME.prom in the collector's directory. \"\": none."},
 		{key: "log_level", value: quote(c.LogLevel), comment: "What is logged: debug, info, warn or error, each with all that is graver."},
 		{key: "log_format", value: quote(c.LogFormat), comment: "json: a JSON object a line; console: for people; auto: console on a terminal, otherwise json."},
 	}

@@ -29,25 +29,36 @@ const (
 
 // What a request asks for.
 const (
-	Push   = "" // take a snapshot and send it
-	Plan   = "plan"
-	Resend = "resend"
-	List   = "list"
+	Push      = "" // take a snapshot and send it
+	Plan      = "plan"
+	Resend    = "resend"
+	List      = "list"
+	Status    = "status"
+	Calibrate = "calibrate"
 )
 
 // Request is what is asked for; push fills the fields down to Changed. Paths are
 // absolute.
 type Request struct {
-	Source  string   `json:"source"`
-	Paths   []string `json:"paths,omitempty"`
-	Exclude []string `json:"exclude,omitempty"`
-	As      string   `json:"as,omitempty"`
-	Stream  bool     `json:"stream,omitempty"` // the content comes from a descriptor
-	Changed bool     `json:"changed,omitempty"`
-	Action  string   `json:"action,omitempty"`
-	Codes   []string `json:"codes,omitempty"`    // repair codes, for Plan and Resend
-	Several bool     `json:"several,omitempty"`  // codes for other senders may be among them
-	Snap    string   `json:"snapshot,omitempty"` // SOURCE@NUMBER, for List to tell its files
+	Source    string       `json:"source"`
+	Paths     []string     `json:"paths,omitempty"`
+	Exclude   []string     `json:"exclude,omitempty"`
+	As        string       `json:"as,omitempty"`
+	Stream    bool         `json:"stream,omitempty"` // the content comes from a descriptor
+	Changed   bool         `json:"changed,omitempty"`
+	Action    string       `json:"action,omitempty"`
+	Codes     []string     `json:"codes,omitempty"`   // repair codes, for Plan and Resend
+	Several   bool         `json:"several,omitempty"` // codes for other senders may be among them
+	Calibrate *Calibration `json:"calibrate,omitempty"`
+	Snap      string       `json:"snapshot,omitempty"` // SOURCE@NUMBER, for List to tell its files
+}
+
+// Calibration is a pattern of frames that leave at rising rates.
+type Calibration struct {
+	From    uint64  `json:"from"` // bits a second on the wire
+	To      uint64  `json:"to"`
+	Steps   int     `json:"steps"`
+	Seconds float64 `json:"seconds"` // of each step
 }
 
 // Result is what was sent.

@@ -75,16 +75,18 @@ const (
 // Names of what the receiver says about what its operator expects, and of what
 // it says each day.
 const (
-	SourceOverdue  = "source-overdue"
-	SourceSize     = "source-size"
-	SourceNotWhole = "source-not-whole"
-	LinkSilent     = "link-silent"
-	ClockBehind    = "clock-behind"
-	DiskForecast   = "disk-forecast"
-	LinkMargin     = "link-margin"
-	AlarmEnded     = "alarm-ended"
-	Attestation    = "attestation"
-	StatusFailed   = "status-failed"
+	SourceOverdue   = "source-overdue"
+	SourceSize      = "source-size"
+	SourceNotWhole  = "source-not-whole"
+	LinkSilent      = "link-silent"
+	ClockBehind     = "clock-behind"
+	DiskForecast    = "disk-forecast"
+	LinkMargin      = "link-margin"
+	AlarmEnded      = "alarm-ended"
+	CalibrationStep = "calibration-step"
+	CalibrationDone = "calibration-done"
+	Attestation     = "attestation"
+	StatusFailed    = "status-failed"
 )
 
 // Names of what the receiver says about a source that changed as it never did.

@@ -77,6 +77,8 @@ var Table = []Entry{
 	{ClockBehind, "error", "this host's clock is behind the vault's, which never runs back; repeated daily"},
 	{DiskForecast, "error", "at the present pace the disk is full within full_within; repeated daily"},
 	{LinkMargin, "warn", "the link lost more than parity bridges, or nearly so; the line says what to change; repeated daily"},
+	{CalibrationStep, "info", "what became of the frames that `weir-send calibrate` sent at one rate"},
+	{CalibrationDone, "info", "the highest rate without loss, 0 for none, and what to set"},
 	{AlarmEnded, "info", "something is as expected again; the field alarm names the event"},
 	{Attestation, "info", "once a day, also when nothing came: what each source can be restored to; a signed file says the same"},
 	{StatusFailed, "error", "a status file, or what stands behind it, could not be written"},

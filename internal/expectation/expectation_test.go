@@ -18,7 +18,6 @@ type host struct {
 	limits Limits
 	now    time.Time // the vault's clock: never goes back
 	wall   time.Time
-	last   time.Duration
 	facts  Facts
 }
 

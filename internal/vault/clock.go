@@ -44,7 +44,9 @@ func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
 
 // read returns the time, in UTC, and moves the mark.
 func (c *clock) read() time.Time {
-	if now := c.now().UTC(); now.After(c.mark) {
+	// By the clock on the wall: where both times have a monotonic reading, After
+	// would go by those and take a clock that was set back for a later time.
+	if now := c.now().Round(0).UTC(); now.After(c.mark) {
 		if !c.mark.IsZero() && now.Sub(c.mark) > jumpAfter {
 			c.leapt(now)
 		}

@@ -1,0 +1,203 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"weir/internal/attestation"
+	"weir/internal/expectation"
+	"weir/internal/linkquality"
+	"weir/internal/status"
+	"weir/internal/vault"
+)
+
+// group is the snapshots of one source.
+type group struct {
+	Name
+	whole, partial []*vault.Info
+	newest         *vault.Info // whole
+}
+
+// held returns the time of the state that a restore point holds. The sender's
+// word counts only where it makes the state older.
+func held(i *vault.Info) time.Time {
+	if i.Taken.Before(i.Received) || i.Received.IsZero() {
+		return i.Taken
+	}
+	return i.Received
+}
+
+// groups sorts snapshots by source; sources that are expected are there too.
+func (r *Reporter) groups(infos []vault.Info) []*group {
+	byName := map[Name]*group{}
+	of := func(n Name) *group {
+		if byName[n] == nil {
+			byName[n] = &group{Name: n}
+		}
+		return byName[n]
+	}
+	for _, n := range r.cfg.Expect {
+		of(n)
+	}
+	for i := range infos {
+		info := &infos[i]
+		g := of(Name{info.Sender, info.Source})
+		if info.State != vault.Whole {
+			g.partial = append(g.partial, info)
+			continue
+		}
+		g.whole = append(g.whole, info)
+		if g.newest == nil || !held(info).Before(held(g.newest)) {
+			g.newest = info
+		}
+	}
+	all := make([]*group, 0, len(byName))
+	for _, g := range byName {
+		all = append(all, g)
+	}
+	slices.SortFunc(all, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.Sender, b.Sender), cmp.Compare(a.Source, b.Source))
+	})
+	return all
+}
+
+// status puts together all but the alarms.
+func (r *Reporter) status(now time.Time, infos []vault.Info, f Facts) *status.Status {
+	s := &status.Status{
+		Version: status.Version, Written: now, Every: r.cfg.Every.Seconds(), Host: r.cfg.Host, Vault: r.cfg.Vault, Tool: r.cfg.Tool,
+		Started: r.started, Sources: []status.Source{}, Moving: f.Moving, Receiver: f.Receiver,
+	}
+	for _, g := range r.groups(infos) {
+		s.Sources = append(s.Sources, r.source(now, g))
+	}
+	s.Missing = r.missing.of(infos, f.Moving)
+	for _, name := range r.cfg.Senders {
+		s.Senders = append(s.Senders, r.sender(now, name, f))
+	}
+	s.Disk.Total, s.Disk.Free = r.space()
+	s.Disk.MinFree = r.cfg.MinFree
+	r.disk.Add(now, s.Disk.Total-s.Disk.Free)
+	s.Disk.PerDay, _ = r.disk.PerDay(now)
+	s.Disk.Full = r.disk.Left(now, s.Disk.Free-s.Disk.MinFree).Seconds()
+	if r.cfg.Scrub != nil {
+		s.Scrub = r.cfg.Scrub()
+	}
+	return s
+}
+
+func (r *Reporter) source(now time.Time, g *group) status.Source {
+	rule := r.cfg.Rule(g.Sender, g.Source)
+	s := status.Source{Sender: g.Sender, Source: g.Source, Every: rule.Every.Seconds(), Whole: len(g.whole), Partial: len(g.partial)}
+	if n := g.newest; n != nil {
+		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems}
+		s.Age = max(now.Sub(held(n)), 0).Seconds()
+	}
+	s.Overdue = rule.Every > 0 && (g.newest == nil || s.Age > (rule.Every+rule.Every/expectation.Slack).Seconds())
+	s.Days = days(now, g)
+	return s
+}
+
+// days counts the snapshots of each day by when they were taken.
+func days(now time.Time, g *group) []status.Day {
+	byDay := map[string]*status.Day{}
+	oldest := now.AddDate(0, 0, -status.CalendarDays)
+	of := func(i *vault.Info) *status.Day {
+		name := held(i).UTC().Format(time.DateOnly)
+		if byDay[name] == nil {
+			byDay[name] = &status.Day{Day: name}
+		}
+		return byDay[name]
+	}
+	for _, i := range g.whole {
+		if held(i).After(oldest) {
+			of(i).Whole++
+		}
+	}
+	for _, i := range g.partial {
+		if held(i).After(oldest) {
+			of(i).Partial++
+		}
+	}
+	all := []status.Day{}
+	for _, d := range byDay {
+		all = append(all, *d)
+	}
+	slices.SortFunc(all, func(a, b status.Day) int { return cmp.Compare(a.Day, b.Day) })
+	return all
+}
+
+func (r *Reporter) sender(now time.Time, name string, f Facts) status.Sender {
+	s := status.Sender{
+		Name: name, Heard: r.heard[name], Skew: f.Skew[name].Seconds(),
+		Day: r.links.Quality(name, now, linkquality.FineSpan), Month: r.links.Quality(name, now, linkquality.CoarseSpan),
+		Fine: status.Bars(r.links.Series(name, false)), Hours: status.Bars(r.links.Series(name, true)),
+	}
+	for i := range f.Links {
+		if f.Links[i].Sender == name {
+			s.Total = status.Frames{Received: f.Links[i].Counts.Received, Lost: f.Links[i].Counts.Lost}
+		}
+	}
+	return s
+}
+
+// facts puts together what is judged.
+func (r *Reporter) facts(now time.Time, infos []vault.Info, s *status.Status) expectation.Facts {
+	clock := r.cfg.Now()
+	f := expectation.Facts{Now: now, Behind: now.Sub(clock)}
+	if !r.looked.IsZero() {
+		f.Elapsed = clock.Sub(r.looked) // both have a monotonic reading
+	}
+	r.looked = clock
+	for _, g := range r.groups(infos) {
+		src := expectation.Source{Sender: g.Sender, Name: g.Source, Rule: r.cfg.Rule(g.Sender, g.Source)}
+		if g.newest != nil {
+			src.Newest = &expectation.Point{Ref: g.newest.Snapshot().Ref(), At: held(g.newest), Bytes: g.newest.Bytes}
+		}
+		for _, p := range g.partial {
+			src.NotWhole = append(src.NotWhole, expectation.Point{Ref: p.Snapshot().Ref(), At: p.Received})
+		}
+		f.Sources = append(f.Sources, src)
+	}
+	for i := range s.Senders {
+		snd := &s.Senders[i]
+		e := expectation.Sender{Name: snd.Name, Heard: snd.Heard, Skew: time.Duration(snd.Skew * float64(time.Second))}
+		if snd.Day.Narrow {
+			e.Margin = snd.Day.Advice[0]
+		}
+		f.Senders = append(f.Senders, e)
+	}
+	if s.Disk.Full > 0 {
+		left := time.Duration(s.Disk.Full * float64(time.Second))
+		f.Disk = expectation.Disk{Left: left, Text: fmt.Sprintf("the disk fills by %s a day and is full in %s: make room, or shorten what is kept",
+			humanize.IBytes(uint64(max(s.Disk.PerDay, 0))), expectation.Spell(left))}
+	}
+	return f
+}
+
+// day puts together what is attested.
+func (r *Reporter) day(now time.Time, infos []vault.Info, s *status.Status) (attestation.Day, error) {
+	d := attestation.Day{Time: now, Host: r.cfg.Host, Vault: r.cfg.Vault, Sources: []attestation.Source{}, Alarms: []attestation.Alarm{}}
+	for _, g := range r.groups(infos) {
+		a := attestation.Source{Sender: g.Sender, Source: g.Source, Whole: len(g.whole), NotWhole: len(g.partial)}
+		if n := g.newest; n != nil {
+			a.Newest, a.Taken, a.Received, a.Files, a.Bytes = n.Name, n.Taken, n.Received, n.Files, n.Bytes
+			a.Oldest = g.whole[0].Name
+			sum, err := vault.ManifestSum(r.cfg.Vault, n.Snapshot())
+			if err != nil {
+				return d, err
+			}
+			a.Manifest = sum
+		}
+		d.Sources = append(d.Sources, a)
+	}
+	for _, a := range s.Alarms {
+		d.Alarms = append(d.Alarms, attestation.Alarm{Event: a.Event, Subject: a.Subject, Since: a.Since, Text: a.Text})
+	}
+	var err error
+	d.LogHead, err = vault.LogHead(r.cfg.Vault)
+	return d, err
+}
