@@ -83,8 +83,23 @@ func (r *Reporter) status(now time.Time, infos []vault.Info, f Facts) *status.St
 	r.disk.Add(now, s.Disk.Total-s.Disk.Free)
 	s.Disk.PerDay, _ = r.disk.PerDay(now)
 	s.Disk.Full = r.disk.Left(now, s.Disk.Free-s.Disk.MinFree).Seconds()
-	if r.cfg.Scrub != nil {
-		s.Scrub = r.cfg.Scrub()
+	s.Scrub = r.scrub()
+	return s
+}
+
+// scrub returns the last reading of everything; while one is under way, how far it
+// is and when the one before ended. Scrubs of single snapshots do not count.
+func (r *Reporter) scrub() *status.Scrub {
+	state, err := vault.ReadScrub(r.cfg.Vault)
+	if err != nil || state.Started.IsZero() || state.Scope != "" {
+		return r.said.Scrub
+	}
+	s := &status.Scrub{Finished: state.Ended, Objects: state.Objects, Damaged: state.Found, Running: state.Running}
+	if state.Running && state.Total > 0 {
+		s.Done = min(float64(state.Bytes)/float64(state.Total), 1)
+	}
+	if last := r.said.Scrub; state.Running && last != nil {
+		s.Finished = last.Finished
 	}
 	return s
 }
@@ -93,7 +108,7 @@ func (r *Reporter) source(now time.Time, g *group) status.Source {
 	rule := r.cfg.Rule(g.Sender, g.Source)
 	s := status.Source{Sender: g.Sender, Source: g.Source, Every: rule.Every.Seconds(), Whole: len(g.whole), Partial: len(g.partial)}
 	if n := g.newest; n != nil {
-		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems}
+		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems, Suspicious: n.Suspicious}
 		s.Age = max(now.Sub(held(n)), 0).Seconds()
 	}
 	s.Overdue = rule.Every > 0 && (g.newest == nil || s.Age > (rule.Every+rule.Every/expectation.Slack).Seconds())

@@ -38,7 +38,6 @@ type Config struct {
 	Log     zerolog.Logger
 	Note    func(name, detail string) // writes to the vault's event log
 	Now     func() time.Time
-	Scrub   func() *status.Scrub // the last one; may be nil
 }
 
 // Name names a source.
@@ -83,6 +82,7 @@ func New(cfg Config) (*Reporter, error) {
 		for i := range old.Senders {
 			r.heard[old.Senders[i].Name] = old.Senders[i].Heard
 		}
+		r.said.Scrub = old.Scrub
 	}
 	r.memory = memory{dir: filepath.Join(cfg.Vault, ".weir", "report")}
 	if err := r.memory.load(r); err != nil {

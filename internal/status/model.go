@@ -114,6 +114,9 @@ type Point struct {
 	Files    int64     `json:"files"`
 	Bytes    int64     `json:"bytes"`
 	Problems int64     `json:"problems"`
+	// Suspicious says why it may be what an attacker wants, until an operator
+	// accepts it.
+	Suspicious []string `json:"suspicious,omitempty"`
 }
 
 // Transfer is a snapshot of which something comes.
@@ -181,7 +184,9 @@ type Disk struct {
 type Scrub struct {
 	Finished time.Time `json:"finished,omitzero"`
 	Objects  int64     `json:"objects"`
-	Damaged  int64     `json:"damaged"`
+	Damaged  int64     `json:"damaged"` // objects and restore points
+	Running  bool      `json:"running"`
+	Done     float64   `json:"done"` // share, while it runs
 }
 
 // Receiver counts what became of datagrams since the start.

@@ -14,7 +14,7 @@ func TestTextSaysWhatThePageSays(t *testing.T) {
 		"2 THINGS ARE NOT AS EXPECTED; 4 sources, 92 restore points whole",
 		"source-overdue prod/database-cluster-01, since 2026-11-23 11:00:\n    the newest whole restore point is 2 d 4 h old",
 		"prod/mail                  none", "OVERDUE", "768 GiB", "at the sender: weir-send resend 7KX4-9QZM2-B8F1T",
-		"raise burst to", "new                   never heard of", "is full in 11 d", "found good 2 d 22 h ago",
+		"raise burst to", "new                   never heard of", "is full in 11 d", "read again 2 d 22 h ago, 812,345 objects; nothing damaged was found.",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -130,18 +131,34 @@ func (v *view) disk(d *Disk) {
 }
 
 func (v *view) checks(s *Status) {
-	switch {
-	case s.Scrub == nil:
-		v.ScrubText = "Nothing has been read again yet: weir-vault scrub."
-	case s.Scrub.Damaged > 0:
-		v.ScrubText = fmt.Sprintf("Everything was read again %s ago: %d of %d objects are damaged.", ago(s.Written, s.Scrub.Finished), s.Scrub.Damaged, s.Scrub.Objects)
-	default:
-		v.ScrubText = fmt.Sprintf("Everything was read again and found good %s ago, %s.", ago(s.Written, s.Scrub.Finished), count(int(s.Scrub.Objects), "object"))
-	}
+	v.ScrubText = scrubText(s)
 	v.AttestedText = "Nothing has been attested yet."
 	if s.Attested != "" {
 		v.AttestedText = fmt.Sprintf("Last attestation: %s.", s.Attested)
 	}
+}
+
+func scrubText(s *Status) string {
+	c := s.Scrub
+	if c == nil {
+		return "Nothing has been read again yet: weir-vault scrub."
+	}
+	found := "nothing damaged was found"
+	if c.Damaged > 0 {
+		found = fmt.Sprintf("DAMAGE WAS FOUND in %s: weir-vault scrub", count(int(c.Damaged), "place"))
+	}
+	text := ""
+	if c.Running {
+		text = fmt.Sprintf("Everything is being read again, %.0f %% so far; %s. ", 100*c.Done, found)
+	}
+	switch {
+	case c.Finished.IsZero():
+	case c.Running:
+		text += fmt.Sprintf("The last time ended %s ago.", ago(s.Written, c.Finished))
+	default:
+		text += fmt.Sprintf("Everything was read again %s ago, %s; %s.", ago(s.Written, c.Finished), count(int(c.Objects), "object"), found)
+	}
+	return strings.TrimSpace(text)
 }
 
 func (v *view) receiver(r *Receiver) {
@@ -233,6 +250,9 @@ func newSourceView(s *Source, now time.Time) sourceView {
 		if n.Problems > 0 {
 			v.Holds += fmt.Sprintf(", %s with trouble at the sender", count(int(n.Problems), "file"))
 		}
+	}
+	if n := s.Newest; n != nil && len(n.Suspicious) > 0 {
+		v.Holds += "; SUSPICIOUS: " + strings.Join(n.Suspicious, ", ")
 	}
 	if s.Every > 0 {
 		v.Expect = expectation.Spell(seconds(s.Every))

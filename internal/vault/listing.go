@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Listing lists a vault again and again. What is published never changes, so each
-// restore point is read once. It is not safe for concurrent use.
+// Listing lists a vault again and again, and reads the manifest of each restore
+// point once. It is not safe for concurrent use.
 type Listing struct {
 	layout
 	known map[Snapshot]Info
@@ -34,14 +34,12 @@ func (l *Listing) List() ([]Info, error) {
 	}
 	now := make(map[Snapshot]Info, len(points))
 	for _, s := range points {
-		info, ok := l.known[s]
-		if !ok {
-			if l.unsettled(s) {
-				continue
-			}
-			if info, err = pointInfo(l.layout, s); err != nil {
-				continue
-			}
+		if l.unsettled(s) {
+			continue
+		}
+		info, err := l.about(s)
+		if err != nil {
+			continue
 		}
 		now[s] = info
 	}
@@ -54,6 +52,17 @@ func (l *Listing) List() ([]Info, error) {
 		return strings.Compare(a.Snapshot().Ref(), b.Snapshot().Ref())
 	})
 	return all, nil
+}
+
+// about returns what pointInfo does. What was published never changes, but a scrub
+// may have found it damaged since, or an operator have accepted it.
+func (l *Listing) about(s Snapshot) (Info, error) {
+	info, ok := l.known[s]
+	if d, err := l.pointDamage(s); !ok || info.Damaged > 0 || err != nil || !d.empty() {
+		return pointInfo(l.layout, s)
+	}
+	info.Suspicious = suspicions(l.layout, s)
+	return info, nil
 }
 
 // Mark returns the latest time that the clock of the vault in dir has written

@@ -43,6 +43,22 @@ func TestListingFollowsTheVault(t *testing.T) {
 	if all := g.agree(l); all[1].State != Whole {
 		t.Errorf("%+v", all[1])
 	}
+	mark := g.v.damagedPoint(first.Snapshot)
+	if err := os.MkdirAll(filepath.Dir(mark), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(mark, []byte("a record that cannot be read"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if all := g.agree(l); all[0].State == Whole {
+		t.Errorf("damaged, and still %+v", all[0])
+	}
+	if err := os.Remove(mark); err != nil {
+		t.Fatal(err)
+	}
+	if all := g.agree(l); all[0].State != Whole {
+		t.Errorf("good again, and still %+v", all[0])
+	}
 	removeTree(g.v.point(first.Snapshot))
 	if all := g.agree(l); len(all) != 1 {
 		t.Errorf("%d snapshots after one was removed", len(all))
