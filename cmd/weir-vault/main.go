@@ -31,6 +31,7 @@ func rootCommand() *cobra.Command {
 		lockCommand(p),
 		reindexCommand(p),
 		scrubCommand(p),
+		drillCommand(p),
 	)
 	return root
 }

@@ -69,3 +69,25 @@ that is cut short goes on where it was. It ends with 3 if anything was found.`
 	// Objects, restore points, size.
 	scrubGood = "All good: %s objects, %s restore points, %s read.\n"
 )
+
+const (
+	drillShort = "Try whether restore points can be restored"
+	drillLong  = `drill restores to a scratch directory, all of it or a random sample of --files,
+compares what came out with the manifest, removes it again, and enters the result
+into the vault's event log. It takes the newest whole restore point of the source
+that is named, or of every source. It ends with 3 if anything came out wrong.`
+	drillExample = `  weir-vault drill prod/etc
+  weir-vault drill --files 100 --scratch /var/tmp`
+	drillFilesFlag   = "restore a random sample of `N` files"
+	drillScratchFlag = "`DIRECTORY` that holds what is restored meanwhile (default: the system's for temporary files)"
+	drillTooMany     = "--files takes 1 to %d"
+	drillNothing     = "there is no whole restore point to drill with; see weir-vault list"
+	drillPassed      = "passed"
+	drillFailed      = "FAILED"
+	// Snapshot, word, files, size, time, rate.
+	drillLine = "%s: %s, %s files, %s in %s, %s/s"
+	// Error.
+	drillNotNoted = "the drill is done, but its result could not be entered into the event log: %w"
+	// Failed, all.
+	drillSum = "%d of %d restore points could not be restored in full"
+)

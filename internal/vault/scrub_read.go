@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -135,20 +134,25 @@ type catalogued struct {
 	content
 }
 
-// after returns up to n objects that follow k in the catalog.
+// after returns up to n objects that follow k in the catalog. It is called beside
+// the vault's goroutine; damage is told to the caller alone.
 func (c *catalog) after(k key, n int) (all []catalogued, err error) {
-	err = c.db.View(func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketObjects).Cursor()
-		name, data := cursor.Seek(k.bytes())
-		if bytes.Equal(name, k.bytes()) {
-			name, data = cursor.Next()
-		}
-		for ; name != nil && len(all) < n; name, data = cursor.Next() {
-			if o, ok := parseCatalogued(name, data); ok {
+	err = guard(func() error {
+		return c.db.View(func(tx *bbolt.Tx) error {
+			cursor := tx.Bucket(bucketObjects).Cursor()
+			name, data := cursor.Seek(k.bytes())
+			if bytes.Equal(name, k.bytes()) {
+				name, data = cursor.Next()
+			}
+			for ; name != nil && len(all) < n; name, data = cursor.Next() {
+				o, err := parseCatalogued(name, data)
+				if err != nil {
+					return err
+				}
 				all = append(all, o)
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalog: %w", err)
@@ -156,29 +160,32 @@ func (c *catalog) after(k key, n int) (all []catalogued, err error) {
 	return all, nil
 }
 
-func parseCatalogued(name, data []byte) (o catalogued, ok bool) {
+func parseCatalogued(name, data []byte) (o catalogued, err error) {
 	at := bytes.IndexByte(name, 0)
-	if at < 0 || len(name) != at+1+len(o.id) || len(data) != 8+len(o.SHA256) {
-		return o, false
+	if at < 0 || len(name) != at+1+len(o.id) {
+		return o, fmt.Errorf("the key %x: %w", name, ErrDamaged)
 	}
 	o.sender = string(name[:at])
 	copy(o.id[:], name[at+1:])
-	o.Size = int64(binary.BigEndian.Uint64(data))
-	copy(o.SHA256[:], data[8:])
-	return o, true
+	o.content, err = decodeContent(name, data)
+	return o, err
 }
 
 // bytes returns the size of all objects together.
 func (c *catalog) bytes() (total int64, err error) {
-	err = c.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketObjects).ForEach(func(name, data []byte) error {
-			if o, ok := parseCatalogued(name, data); ok {
+	err = guard(func() error {
+		return c.db.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketObjects).ForEach(func(name, data []byte) error {
+				o, err := parseCatalogued(name, data)
 				total += o.Size
-			}
-			return nil
+				return err
+			})
 		})
 	})
-	return total, err
+	if err != nil {
+		return 0, fmt.Errorf("reading the catalog: %w", err)
+	}
+	return total, nil
 }
 
 func decodeID(text string, id *ObjectID) bool {
