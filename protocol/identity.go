@@ -32,11 +32,33 @@ type ObjectID [16]byte
 // String returns the id in hex.
 func (id ObjectID) String() string { return hex.EncodeToString(id[:]) }
 
+// MarshalText returns the id in hex.
+func (id ObjectID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (id *ObjectID) UnmarshalText(text []byte) error { return fromHex(id[:], text) }
+
 // Hash is a SHA-256 sum.
 type Hash [32]byte
 
 // String returns the hash in hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText returns the hash in hex.
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (h *Hash) UnmarshalText(text []byte) error { return fromHex(h[:], text) }
+
+var errHex = errors.New("not the right number of hex digits")
+
+func fromHex(into, text []byte) error {
+	if hex.DecodedLen(len(text)) != len(into) || len(text)%2 != 0 {
+		return errHex
+	}
+	_, err := hex.Decode(into, text)
+	return err
+}
 
 // ErrName is returned for a sender's or source's name outside of the rules.
 var ErrName = errors.New("name is not 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit")

@@ -47,6 +47,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 			v.Object, v.SHA256 = known.Object, known.SHA256
 			s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
 		}
+		s.spoolKnown(n, known)
 	default:
 		n.bare = v.Bare
 		if err := s.read(ctx, n, e, known, ok); err != nil {

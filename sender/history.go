@@ -84,6 +84,7 @@ func (s *State) saveSent(sent *Sent) error {
 	if err != nil {
 		return err
 	}
+	defer s.changes.Add(1)
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketSources).Bucket([]byte(sent.Source)).CreateBucketIfNotExists(bucketSent)
 		if err != nil {
@@ -158,6 +159,7 @@ func (s *State) sent(source string, n uint64) (*Sent, error) {
 
 // forgetSent drops a snapshot, and the counts of objects that are not kept.
 func (s *State) forgetSent(source string, n uint64, objects []protocol.ObjectID) error {
+	defer s.changes.Add(1)
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		if b := src.Bucket(bucketObjects); b != nil {

@@ -52,6 +52,28 @@ func (s *snapshot) spoolFile(id protocol.ObjectID, f *os.File, v *version) {
 	}
 }
 
+// spoolKnown keeps the content of a file that is not sent again and is owed passes
+// all the same: the snapshot that sent it may never have been finished.
+func (s *snapshot) spoolKnown(n *node, known version) {
+	if s.cfg.Repeat.Passes < 2 || s.spool.mode == SpoolNone || s.spool.holds(known.Object) ||
+		s.cfg.State.times(s.job.Source, known.Object).Count >= uint32(s.cfg.Repeat.Passes) {
+		return
+	}
+	f, st, err := n.open()
+	if err != nil {
+		return // it has changed just now; the next snapshot says so
+	}
+	defer f.Close()
+	was, is := fileVersion(&n.stat), fileVersion(st)
+	if !was.sameFile(&is) {
+		return
+	}
+	before := known.ChangeTime
+	if s.spoolFile(known.Object, f, &known); known.ChangeTime != before {
+		s.packer.ledger.add([]sentFile{{path: n.path, version: known}})
+	}
+}
+
 // relink takes over the time of change of a file whose links, and nothing else,
 // changed in number.
 func (v *version) relink(f *os.File) {

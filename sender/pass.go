@@ -37,18 +37,9 @@ type task struct {
 // often as the Config says, and whole refreshes. It uses the link when nothing
 // else does. Call it once, while Run runs.
 func (s *Sender) Passes(ctx context.Context) {
+	var a agenda
 	for ctx.Err() == nil {
-		t, err := s.nextTask()
-		wait := lookEvery
-		if err == nil && t != nil {
-			wait = min(wait, t.at.Sub(s.cfg.Clock.Now()))
-			if wait <= 0 {
-				wait, err = 0, s.doTask(ctx, t)
-			}
-			if errors.Is(err, ErrForgotten) {
-				err = errors.Join(err, s.history.forget(t.sent)) // it would fail for ever
-			}
-		}
+		wait, err := s.doDue(ctx, &a)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
 			s.cfg.Log.Error().Str(event.Field, event.PassFailed).Err(err).Msg("a pass could not be sent; it is tried again")
 			wait = passRetry
@@ -61,6 +52,42 @@ func (s *Sender) Passes(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// agenda is what is due next, as of one look at the state.
+type agenda struct {
+	next    *task
+	looked  time.Time
+	changes uint64 // of the state, when it was looked at
+}
+
+// lookAgain is after how long the state is looked at though nothing changed in it:
+// the clock may have.
+const lookAgain = time.Hour
+
+// doDue does what is due, and returns how long nothing will be.
+func (s *Sender) doDue(ctx context.Context, a *agenda) (time.Duration, error) {
+	now, changes := s.cfg.Clock.Now(), s.cfg.State.changes.Load()
+	if age := now.Sub(a.looked); changes != a.changes || age < 0 || age > lookAgain {
+		next, err := s.nextTask()
+		if err != nil {
+			return 0, err
+		}
+		*a = agenda{next: next, looked: now, changes: changes}
+	}
+	t := a.next
+	if t == nil || t.at.After(now) {
+		if t == nil {
+			return lookEvery, nil
+		}
+		return min(lookEvery, t.at.Sub(now)), nil
+	}
+	*a = agenda{}
+	err := s.doTask(ctx, t)
+	if errors.Is(err, ErrForgotten) {
+		err = errors.Join(err, s.history.forget(t.sent)) // it would fail for ever
+	}
+	return 0, err
 }
 
 // awake makes Passes look at what is due.
@@ -240,6 +267,7 @@ func (s *State) refreshTime(source string, key []byte) (t time.Time) {
 }
 
 func (s *State) setRefreshTime(source string, key []byte, t time.Time) error {
+	defer s.changes.Add(1)
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(key, binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())))
 	})

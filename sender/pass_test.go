@@ -223,6 +223,38 @@ func TestPassAcrossRestarts(t *testing.T) {
 	})
 }
 
+// TestSpoolOfUnfinished has a snapshot fail after its files went out. The next one
+// lists them without sending them; the spool has them for its passes even so.
+func TestSpoolOfUnfinished(t *testing.T) {
+	for _, mode := range []SpoolMode{SpoolLink, SpoolCopy} {
+		t.Run(string(mode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				r := newRig(t, three, func(c *Config) { c.Repeat.Spool, c.Repeat.Dir = mode, filepath.Join(filepath.Dir(dir), "sent") })
+				write(t, dir, map[string][]byte{"a": noise(1, 70_000)})
+				_, first := r.push(Job{Paths: []string{dir}})
+				must(t, r.cfg.State.forgetSent("src", 1, nil)) // as if it had been killed before it was remembered
+				r.stop()
+				r.start()
+				if n, _ := r.spool.use(); n != 0 {
+					t.Fatalf("the spool holds %d objects that nobody owes", n)
+				}
+				_, second := r.push(Job{Paths: []string{dir}})
+				must(t, os.Remove(filepath.Join(dir, "a")))
+				r.reset()
+				stop := r.withPasses()
+				time.Sleep(time.Hour + time.Minute)
+				stop()
+				// Throwing out a link changes the inode, so such a file is sent anew.
+				if mode == SpoolCopy && second.entries["a"].Object != first.entries["a"].Object {
+					t.Error("it was sent again")
+				}
+				r.wantContent(second.entries["a"].Object, noise(1, 70_000))
+			})
+		})
+	}
+}
+
 // TestRefresh sends the latest snapshot whole when it is due, also what has had all
 // of its passes, and then again and again.
 func TestRefresh(t *testing.T) {

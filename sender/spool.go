@@ -166,6 +166,14 @@ func (s *spool) drop(id protocol.ObjectID) {
 	s.used -= size
 }
 
+// holds reports whether the spool keeps an object.
+func (s *spool) holds(id protocol.ObjectID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.files[id]
+	return ok
+}
+
 // has reports whether the spool keeps anything at all.
 func (s *spool) has() bool {
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -34,7 +35,8 @@ var ErrInUse = errors.New("another weir-send holds it; wait until it has ended, 
 // became, the numbers of snapshots, the session counter. What is lost with it
 // is only that unchanged files are sent again.
 type State struct {
-	db *bbolt.DB
+	db      *bbolt.DB
+	changes atomic.Uint64 // of what was sent
 }
 
 // OpenState opens the state at path and makes it if it is not there.

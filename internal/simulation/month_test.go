@@ -1,0 +1,217 @@
+package simulation
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	mrand "math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"weir/internal/vault"
+	"weir/protocol"
+	"weir/sender"
+)
+
+// month runs one seed.
+func month(t *testing.T, n uint64, dir string) tally {
+	w := &weathers[int(n)%len(weathers)]
+	h := &hosts{t: t, rng: mrand.New(mrand.NewPCG(n, 3)), dir: dir, gone: map[string]bool{}, whole: map[string]bool{}, carried: map[string]bool{}}
+	h.spool = []sender.SpoolMode{sender.SpoolCopy, sender.SpoolCopy, sender.SpoolLink, sender.SpoolNone}[h.rng.IntN(4)]
+	var err error
+	if h.key, err = protocol.KEM().GenerateKey(); err != nil {
+		t.Fatal(err)
+	}
+	if _, h.signer, err = ed25519.GenerateKey(rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	h.loss = &gilbertElliott{rng: mrand.New(mrand.NewPCG(n, 4)), toBad: w.toBad, toGood: w.toGood, badLoss: w.badLoss}
+	h.loss.out = func() bool { now := time.Now(); return now.After(h.outage[0]) && now.Before(h.outage[1]) }
+	h.startReceiver()
+	h.startSender()
+	for day := range 2 * daysOf(n) {
+		if h.rng.IntN(8) == 0 { // an outage begins with the snapshot, or in it
+			length := time.Duration(h.rng.Int64N(int64(w.outageUpTo)))
+			time.AfterFunc(time.Duration(h.rng.Int64N(int64(100*time.Millisecond))), func() { h.begin(length) })
+		}
+		h.push(day)
+		h.live(w, 10*time.Minute)
+		h.account()
+		h.live(w, 12*time.Hour)
+		h.account()
+		h.operate(18 * time.Hour)
+	}
+	time.Sleep(60 * time.Hour) // the last passes, the last heartbeats
+	h.account()
+	h.settleAccounts()
+	h.stopSender(false)
+	h.stopReceiver(false)
+	h.verify()
+	return h.result
+}
+
+func (h *hosts) list() []vault.Info {
+	h.t.Helper()
+	all, err := vault.List(filepath.Join(h.dir, "vault"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return all
+}
+
+// account notes what became whole since it was called last, and by what.
+func (h *hosts) account() {
+	for _, i := range h.list() {
+		ref := i.Snapshot().Ref()
+		if i.State != vault.Whole || h.whole[ref] {
+			continue
+		}
+		h.whole[ref] = true
+		switch {
+		case time.Since(i.Taken) < time.Hour:
+			h.result.first++
+		case h.carried[ref]:
+			h.result.codes++
+		default:
+			h.result.passes++
+		}
+	}
+}
+
+// operate has an operator carry codes for what has not been whole for so long,
+// unless the link is down, which the operator sees.
+func (h *hosts) operate(age time.Duration) {
+	if h.loss.out() {
+		return
+	}
+	all, _ := h.lacking()
+	all = slices.DeleteFunc(all, func(f vault.Found) bool { return time.Since(f.Taken) < age })
+	if len(all) > 0 {
+		h.carry(all)
+		time.Sleep(2 * time.Minute)
+		h.account()
+	}
+}
+
+func (h *hosts) sent() []sender.Remembered {
+	h.t.Helper()
+	o, err := h.send.Overview()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return o.Snapshots
+}
+
+// lacking returns the snapshots that are not whole, and how many of them the sender
+// finished and can send.
+func (h *hosts) lacking() (all []vault.Found, finished int) {
+	h.t.Helper()
+	dir := filepath.Join(h.dir, "vault")
+	known, sent := map[string]vault.Info{}, map[string]bool{}
+	for _, i := range h.list() {
+		known[i.Snapshot().Ref()] = i
+	}
+	for _, s := range h.sent() {
+		sent[s.Snapshot] = true
+	}
+	for ref, i := range known {
+		if i.State == vault.Whole {
+			continue
+		}
+		f, err := vault.Find(dir, ref)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		all = append(all, f)
+		if sent[ref] && !h.gone[ref] {
+			finished++
+		}
+	}
+	return all, finished
+}
+
+// rounds is how often the operator may carry a code: what answers it crosses the
+// same link.
+const rounds = 8
+
+// settleAccounts has an operator carry codes until every snapshot is whole that
+// was sent.
+func (h *hosts) settleAccounts() {
+	h.t.Helper()
+	h.result.sent = len(h.sent())
+	for _, s := range h.sent() {
+		if !slices.ContainsFunc(h.list(), func(i vault.Info) bool { return i.Snapshot().Ref() == s.Snapshot }) {
+			h.t.Errorf("%s was sent, and the vault does not know of it", s.Snapshot)
+		}
+	}
+	for range rounds {
+		if _, finished := h.lacking(); finished == 0 {
+			break
+		}
+		h.operate(0)
+	}
+	all, after := h.lacking()
+	for _, f := range all {
+		if after > 0 {
+			h.t.Errorf("%s is not whole, and no code makes it so: %+v", f.Ref(), f.Info)
+		}
+		if h.gone[f.Ref()] {
+			h.result.gone++
+			if h.spool == sender.SpoolNone {
+				h.result.unkept++
+			}
+		} else {
+			h.result.broken++
+		}
+	}
+}
+
+// carry types the codes of the vault at the sender.
+func (h *hosts) carry(all []vault.Found) {
+	h.t.Helper()
+	codes, err := vault.Repairs(filepath.Join(h.dir, "vault"), all, vault.Typed)
+	if err != nil || len(codes) != 1 || codes[0].Code == "" {
+		h.t.Fatalf("%v %+v", err, codes)
+	}
+	h.result.symbols = max(h.result.symbols, len(codes[0].Code))
+	plan, err := h.send.Plan(context.Background(), []string{codes[0].Code}, false)
+	if errors.Is(err, sender.ErrOtherCode) {
+		h.t.Fatalf("the sender does not know its own: %s for %v", codes[0].Code, codes[0].Snapshots)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	sent, err := h.send.Resend(context.Background(), plan, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, f := range all {
+		h.carried[f.Ref()] = true
+	}
+	for _, a := range sent {
+		if a.Gone > 0 {
+			h.gone["prod/"+a.Snapshot] = true
+		}
+	}
+}
+
+// verify reads every restore point again.
+func (h *hosts) verify() {
+	h.t.Helper()
+	dir := filepath.Join(h.dir, "vault")
+	for _, i := range h.list() {
+		if i.State != vault.Whole {
+			continue
+		}
+		f, err := vault.Find(dir, i.Snapshot().Ref())
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if r, err := vault.Verify(context.Background(), dir, f, nil); err != nil || len(r.Findings) > 0 {
+			h.t.Errorf("%s: %v %v", i.Name, r.Findings, err)
+		}
+	}
+}
