@@ -106,6 +106,10 @@ func (a *again) find(ctx context.Context, e *manifest.Entry) (*os.File, error) {
 	if f == nil {
 		return nil, nil
 	}
+	if e.Plain != 0 && f != nil && ok && known.Object != e.Object {
+		f.Close()
+		return nil, nil // how it was sealed is not known any more
+	}
 	same, err := a.proven(ctx, f, e)
 	if !same {
 		f.Close()
@@ -127,6 +131,10 @@ func (a *again) proven(ctx context.Context, f *os.File, e *manifest.Entry) (bool
 			return false, err
 		}
 	}
+	from, err := a.content(f, e)
+	if err != nil {
+		return false, err
+	}
 	h := sha256.New()
 	for off := int64(0); off < e.Size; off += yieldEvery {
 		if a.packer.block == nil {
@@ -134,7 +142,7 @@ func (a *again) proven(ctx context.Context, f *os.File, e *manifest.Entry) (bool
 				return false, err
 			}
 		}
-		n, err := io.Copy(h, io.NewSectionReader(f, off, min(yieldEvery, e.Size-off)))
+		n, err := io.Copy(h, io.NewSectionReader(from, off, min(yieldEvery, e.Size-off)))
 		if err != nil || n == 0 {
 			return false, ctx.Err()
 		}
@@ -145,7 +153,11 @@ func (a *again) proven(ctx context.Context, f *os.File, e *manifest.Entry) (bool
 // send sends what of the content is not in a hole. It returns false if the file
 // changes meanwhile.
 func (a *again) send(ctx context.Context, f *os.File, e *manifest.Entry, ranges [][2]int64) (bool, error) {
-	c := &copying{again: a, file: f, object: newObject(e.Object), whole: ranges == nil}
+	from, err := a.content(f, e)
+	if err != nil {
+		return false, err
+	}
+	c := &copying{again: a, file: f, from: from, object: newObject(e.Object), whole: ranges == nil}
 	if err := unix.Fstat(int(f.Fd()), &c.stat); err != nil {
 		return false, nil
 	}
@@ -175,6 +187,7 @@ func (a *again) send(ctx context.Context, f *os.File, e *manifest.Entry, ranges 
 type copying struct {
 	*again
 	file   *os.File
+	from   io.ReaderAt // file, or what it is sealed to
 	stat   unix.Stat_t
 	object *object
 	whole  bool // and so its hash is known in the end
@@ -207,7 +220,7 @@ func (c *copying) data(ctx context.Context, off, end int64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		n, err := c.file.ReadAt(place, off)
+		n, err := c.from.ReadAt(place, off)
 		if err != nil && !errors.Is(err, io.EOF) || n < len(place) || c.changed() {
 			return false, nil
 		}

@@ -12,6 +12,7 @@ import (
 
 	"weir/internal/event"
 	"weir/internal/manifest"
+	"weir/internal/sealing"
 	"weir/protocol"
 )
 
@@ -22,14 +23,14 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return err
 	}
 	v := fileVersion(&n.stat)
-	ok := found && known.sameFile(&v)
+	ok := found && known.sameFile(&v) && s.sealedRight(&known)
 	if !ok || s.job.All {
 		// It will be read. The walk looked at it ahead, perhaps some time ago.
 		if n.look(); n.err != nil || n.kind() != unix.S_IFREG {
 			return s.turned(n)
 		}
 		v = fileVersion(&n.stat)
-		ok = found && known.sameFile(&v)
+		ok = found && known.sameFile(&v) && s.sealedRight(&known)
 	}
 	if first, again := s.links.met(n); again {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
@@ -42,9 +43,14 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 	case v.Size >= protocol.MaxObject:
 		e.Problem = s.trouble(n.path, unix.EFBIG)
 	case ok && !s.job.All:
-		e.Object, e.SHA256, e.Holes = known.Object, known.SHA256, s.holesOf(n)
+		e.Object, e.SHA256 = known.Object, known.SHA256
+		if known.Seal == "" {
+			e.Holes = s.holesOf(n)
+		} else {
+			e.Size, e.Plain = known.Seal.Size(v.Size), v.Size
+		}
 		if known.Bare != v.Bare {
-			v.Object, v.SHA256 = known.Object, known.SHA256
+			v.Object, v.SHA256, v.Seal = known.Object, known.SHA256, known.Seal
 			s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
 		}
 		s.spoolKnown(n, known)
@@ -127,7 +133,10 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 		o.id, o.again = known.Object, true
 	}
 	was, begun := fileVersion(before), fileClock()
-	after, err := s.readAll(ctx, f, before, o)
+	if was.Seal, err = s.sealFor(known); err != nil {
+		return false, err
+	}
+	after, err := s.readAll(ctx, f, before, o, was.Seal)
 	var bad *readError
 	if errors.As(err, &bad) {
 		e.Problem = s.trouble(n.path, bad.error)
@@ -137,7 +146,7 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 		return false, err
 	}
 	listed := fileVersion(&n.stat)
-	changed := o.size != before.Size || !was.sameFile(&after) || !was.sameFile(&listed)
+	changed := o.size != was.stored() || !was.sameFile(&after) || !was.sameFile(&listed)
 	if known != nil && (changed || o.end().SHA256 != known.SHA256) {
 		return false, nil
 	}
@@ -147,7 +156,10 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 	}
 	was.Bare = n.bare
 	settled := was.settled(begun)
-	if !changed {
+	if was.Seal != "" && !changed {
+		e.Plain = before.Size
+	}
+	if !changed && was.Seal == "" { // a seal makes the same content anew from the file
 		s.spoolFile(o.id, f, &was)
 	}
 	if changed || !settled {
@@ -157,8 +169,14 @@ func (s *snapshot) readAs(ctx context.Context, n *node, e *manifest.Entry, known
 }
 
 // readAll sends what an open file holds and returns what version it is then.
-func (s *snapshot) readAll(ctx context.Context, f *os.File, before *unix.Stat_t, o *object) (version, error) {
-	if err := s.sendFile(ctx, f, before.Size, before.Blocks*512 < before.Size, o); err != nil {
+func (s *snapshot) readAll(ctx context.Context, f *os.File, before *unix.Stat_t, o *object, seal sealing.Seal) (version, error) {
+	var err error
+	if seal != "" {
+		err = s.sendSealed(ctx, f, before.Size, o, seal)
+	} else {
+		err = s.sendFile(ctx, f, before.Size, before.Blocks*512 < before.Size, o)
+	}
+	if err != nil {
 		return version{}, err
 	}
 	var after unix.Stat_t
@@ -221,8 +239,12 @@ func (n *node) open() (*os.File, *unix.Stat_t, error) {
 // stream sends content of unknown length as one file.
 func (s *snapshot) stream(ctx context.Context) error {
 	o := newObject(s.newID())
+	plain, err := s.sealStream()
+	if err != nil {
+		return err
+	}
 	kept := s.spoolStream()
-	_, err := s.sendRange(ctx, kept, math.MaxInt64, o)
+	_, err = s.sendRange(ctx, kept, math.MaxInt64, o)
 	if kerr := kept.end(o.id, err == nil && o.size > 0); kerr != nil {
 		s.notSpooled(kerr)
 	}
@@ -236,6 +258,9 @@ func (s *snapshot) stream(ctx context.Context) error {
 	if o.size == 0 && e.Problem == "" {
 		e.SHA256 = sha256.Sum256(nil)
 		return s.manifest.add(e)
+	}
+	if plain != nil {
+		e.Plain = min(plain.n, o.size)
 	}
 	if o.size > 0 {
 		if err := s.endFile(ctx, e, o, nil); err != nil {

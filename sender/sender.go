@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"weir/internal/pacing"
+	"weir/internal/sealing"
 	"weir/protocol"
 )
 
@@ -42,7 +43,10 @@ type Config struct {
 	Scratch    string // directory for the manifest while it is written
 	Repeat     Repeat // what is kept of what was sent, and how often it is sent
 	Tool       string // name and version for the manifest
-	Log        zerolog.Logger
+	// Sealed says to whom the content of sources is sealed, by the source's name;
+	// what is not in it goes as it is.
+	Sealed map[string]*sealing.Recipients
+	Log    zerolog.Logger
 }
 
 // DefaultBurstBytes is one super-packet: what a network card takes at once.

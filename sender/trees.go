@@ -30,7 +30,7 @@ func (t *trees) open(e *manifest.Entry) (*os.File, version) {
 		return nil, version{}
 	}
 	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != e.Size {
+	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != plainSize(e) {
 		f.Close()
 		return nil, version{}
 	}
@@ -83,4 +83,12 @@ func (t *trees) close() {
 	for _, root := range t.below {
 		root.Close()
 	}
+}
+
+// plainSize returns the size of the file behind an entry.
+func plainSize(e *manifest.Entry) int64 {
+	if e.Plain != 0 {
+		return e.Plain
+	}
+	return e.Size
 }

@@ -3,6 +3,7 @@ package sender
 import (
 	"encoding/binary"
 
+	"weir/internal/sealing"
 	"weir/protocol"
 )
 
@@ -16,6 +17,8 @@ type version struct {
 	// Bare says that the version has no extended attributes to list. Setting
 	// one moves the change time, so that this holds for as long as the version.
 	Bare bool
+	// Seal is how the content was sealed; "" if the object is the content itself.
+	Seal sealing.Seal
 }
 
 // versionSize is what a version takes in the state, without the flags, which
@@ -39,9 +42,11 @@ func appendVersion(b []byte, v *version) []byte {
 	}
 	b = append(append(b, v.Object[:]...), v.SHA256[:]...)
 	if v.Bare {
-		return append(b, flagBare)
+		b = append(b, flagBare)
+	} else {
+		b = append(b, 0)
 	}
-	return append(b, 0)
+	return append(b, v.Seal...)
 }
 
 // decode reads what appendVersion wrote, and says whether it is one.
@@ -54,6 +59,9 @@ func (v *version) decode(b []byte) bool {
 	copy(v.Object[:], b[40:])
 	copy(v.SHA256[:], b[56:])
 	v.Bare = len(b) > versionSize && b[versionSize]&flagBare != 0
+	if len(b) > versionSize+1 {
+		v.Seal = sealing.Seal(b[versionSize+1:])
+	}
 	return true
 }
 

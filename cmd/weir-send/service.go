@@ -61,10 +61,15 @@ func (s *service) open() error {
 	if s.link, err = udptx.Dial(udptx.Config{To: c.To, NoGSO: !c.Offload}); err != nil {
 		return err
 	}
+	sealed, err := sealedSources(c.Sources)
+	if err != nil {
+		return err
+	}
 	s.sender, err = sender.New(sender.Config{
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
 		Burst: time.Duration(c.Burst), BurstBytes: int(c.BurstBytes), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
 		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
+		Sealed: sealed,
 		Repeat: sender.Repeat{
 			Dir: c.Kept(), History: c.Repeat.History, HistoryBytes: int64(c.Repeat.HistorySize),
 			Passes: c.Repeat.Passes, Spacing: time.Duration(c.Repeat.PassSpacing), Refresh: c.Repeat.RefreshEvery(),

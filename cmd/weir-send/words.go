@@ -120,6 +120,9 @@ was sent. What arrived only the vault knows.`
 	pushOverhead = ", overhead %.1f %%,"
 	pushProblems = "%d files changed, vanished or could not be read; they are named above and in the manifest"
 
+	// Name of the source, error.
+	badRecipients = "encrypt_to of the source %q: %w"
+
 	runShort = "Send the sources of the configuration on their schedule, until stopped"
 	runLong  = `run is the service: it owns the link, sends a snapshot of every [[source]] when it
 is due, takes the work of weir-send push, and in between tells the receiver that

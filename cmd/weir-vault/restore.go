@@ -18,6 +18,7 @@ import (
 
 func restoreCommand(p *place) *cobra.Command {
 	var o restore.Options
+	var identity string
 	cmd := &cobra.Command{
 		Use: restoreUse, Short: restoreShort, Long: restoreLong, Example: restoreExample,
 		Args: cobra.MinimumNArgs(2),
@@ -25,6 +26,9 @@ func restoreCommand(p *place) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.Overwrite, "overwrite", false, overwriteFlag)
 	f.BoolVar(&o.Partial, "partial", false, partialFlag)
+	f.StringVar(&identity, "identity", "", identityFlag)
+	f.BoolVar(&o.Encrypted, "encrypted", false, encryptedFlag)
+	cmd.MarkFlagsMutuallyExclusive("identity", "encrypted")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		_, found, err := p.find(args[0])
 		if err != nil {
@@ -32,6 +36,9 @@ func restoreCommand(p *place) *cobra.Command {
 		}
 		if found.State != vault.Whole && !o.Partial {
 			return exit.With(exit.Damaged, fmt.Errorf(restorePartial, found.Ref(), lacks(found.Info)))
+		}
+		if o.Identities, err = identities(identity); err != nil {
+			return err
 		}
 		o.Dest, o.Paths = args[1], args[2:]
 		return restoreFound(cmd, found, o)

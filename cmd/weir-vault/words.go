@@ -128,6 +128,11 @@ A file that exists is not overwritten without --overwrite. A snapshot that is
 not whole is restored as far as it goes with --partial.`
 	restoreExample = `  weir-vault restore prod/etc/latest /tmp/etc
   weir-vault restore prod/etc@42 /tmp/etc passwd 'ssh/*.pub'`
+	identityFlag  = "open sealed content with the recovery keys in `FILE`, as age-keygen wrote it"
+	encryptedFlag = "restore sealed content as it is stored: age files under their own names"
+	// Path, error.
+	badIdentity = "reading the recovery key %s: %w; give the file that age-keygen wrote"
+
 	overwriteFlag = "replace files that exist"
 	partialFlag   = "restore what there is of a snapshot that is not whole"
 	// Name of the snapshot, what lacks.

@@ -83,6 +83,8 @@ type Source struct {
 	Path    []string
 	Exclude []string // doublestar globs, relative to the root of the snapshot
 	Every   Duration
+
+	EncryptTo []string // public keys of age to which content is sealed; none for as it is
 }
 
 // NewSender returns a configuration of defaults for a file at path: key,
@@ -191,6 +193,7 @@ func readSource(t *table) Source {
 	t.list("path", &s.Path)
 	t.list("exclude", &s.Exclude)
 	t.text("every", &s.Every)
+	t.list("encrypt_to", &s.EncryptTo)
 	t.end()
 	t.need("name", "path")
 	if s.Every < MinEvery {
@@ -199,6 +202,11 @@ func readSource(t *table) Source {
 	for _, glob := range s.Exclude {
 		if !doublestar.ValidatePattern(glob) {
 			t.problem("exclude", "%q is no valid pattern, write it like %q", glob, "**/*.tmp")
+		}
+	}
+	for _, key := range s.EncryptTo {
+		if !strings.HasPrefix(key, "age1") {
+			t.problem("encrypt_to", "%.20q is no public key of age, write the line with age1... that age-keygen printed", key)
 		}
 	}
 	checkPaths(t, &s)

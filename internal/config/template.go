@@ -77,6 +77,8 @@ const senderTail = `What ` + "`weir-send run`" + ` takes snapshots of: one table
   path     a directory, a file, or a list of them; one directory is the root of the snapshot itself
   exclude  patterns of paths below the root that are left out; ** crosses directories
   every    how often a snapshot is taken; only new and changed files are sent again
+  encrypt_to  public keys of age (a list of "age1..."): content is sealed to them before it leaves, and the
+           vault cannot read it; names, sizes and attributes stay readable. Restoring needs the secret key.
 
 [[source]]
 name = "etc"

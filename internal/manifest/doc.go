@@ -15,7 +15,8 @@
 // base64 instead; extended attributes with such names stand in "xattrs64",
 // their names in base64 too. Times are RFC 3339 in UTC with nine decimals,
 // modes octal, hashes and object ids lower-case hex. Fields that are empty are
-// left out.
+// left out. A file that the sender sealed with age says in "plain", after
+// "object", how many bytes are in it; its size and hash are those of the age file.
 //
 // An entry has exactly one text. The reader refuses every line that the writer
 // would have written otherwise: unknown, repeated or reordered fields, white

@@ -72,6 +72,9 @@ func appendContent(b []byte, e *Entry) []byte {
 	if e.Object != [16]byte{} {
 		b = appendHex(append(b, `,"object":`...), e.Object[:])
 	}
+	if e.Plain != 0 {
+		b = strconv.AppendInt(append(b, `,"plain":`...), e.Plain, 10)
+	}
 	return b
 }
 

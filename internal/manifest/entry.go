@@ -40,6 +40,7 @@ type Entry struct {
 	Size    int64    // of a file, in bytes
 	SHA256  [32]byte // of a file's content
 	Object  [16]byte // zeros for an empty file and for a file that could not be read
+	Plain   int64    // of a file that is sealed with age: the bytes of what is in it; Size and SHA256 are of the age file
 	Mode    uint32   // permission bits with setuid, setgid and sticky: 07777
 	UID     uint32
 	GID     uint32
@@ -147,6 +148,10 @@ func (e *Entry) checkFile() error {
 		return e.bad("a file with a target")
 	case !none && (e.Size == 0 || e.SHA256 == [32]byte{}):
 		return e.bad("an object without size or SHA-256")
+	case e.Plain < 0 || e.Plain > e.Size || none && e.Plain != 0:
+		return e.bad("sealed content of %d bytes", e.Plain)
+	case e.Plain > 0 && len(e.Holes) > 0:
+		return e.bad("sealed content with holes")
 	case none && e.Problem == "" && (e.Size != 0 || e.SHA256 != empty):
 		return e.bad("no object, and the file is not empty")
 	case none && e.SHA256 != [32]byte{} && e.SHA256 != empty:
@@ -171,7 +176,7 @@ func (e *Entry) checkHoles() error {
 
 // checkNoFile refuses in other kinds what only files and links have.
 func (e *Entry) checkNoFile() error {
-	if e.Size != 0 || e.SHA256 != [32]byte{} || e.Object != [16]byte{} || len(e.Holes) != 0 {
+	if e.Size != 0 || e.Plain != 0 || e.SHA256 != [32]byte{} || e.Object != [16]byte{} || len(e.Holes) != 0 {
 		return e.bad("a %s with content", e.Kind)
 	}
 	if e.Kind == Dir && e.Target != "" {

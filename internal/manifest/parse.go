@@ -68,6 +68,9 @@ func parseEntry(line []byte, e *Entry) error {
 	if c.lit(`,"object":`) {
 		c.hex(e.Object[:])
 	}
+	if c.lit(`,"plain":`) {
+		e.Plain = c.int()
+	}
 	if e.Kind != Hardlink {
 		c.attributes(e)
 	}

@@ -104,6 +104,9 @@ func (r *run) copy(dst, src *os.File, e *manifest.Entry) error {
 	if r.buffer == nil {
 		r.buffer = make([]byte, bufferSize)
 	}
+	if e.Plain > 0 && !r.o.Encrypted {
+		return r.unseal(dst, src, e)
+	}
 	sum := sha256.New()
 	w := sparse{dst: dst, holes: e.Holes}
 	if err := r.pump(&w, src, sum, e.Size); err != nil {

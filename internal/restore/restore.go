@@ -27,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 
+	"filippo.io/age"
 	"golang.org/x/sys/unix"
 
 	"weir/internal/manifest"
@@ -68,6 +69,11 @@ type Options struct {
 	// directory where something else belongs only if it is empty. Without it
 	// such an entry fails, and existing directories keep their attributes.
 	Overwrite bool
+
+	// Identities open content that is sealed with age. Encrypted restores such
+	// content as it is stored, under its own name.
+	Identities []age.Identity
+	Encrypted  bool
 
 	// Partial keeps content that is damaged or not whole, under the file's
 	// name with PartialSuffix. The entry counts as failed all the same.
