@@ -5,29 +5,45 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// warmMore is what a run takes beside the file: socket buffer and blocks.
-	warmMore = 512 << 20
-	// feedEvery and feedLead: how often memory is given, and how much of it early.
-	feedEvery = 20 * time.Millisecond
-	feedLead  = 384 << 20
+	warmMore = 1 << 30
+	// feedEvery and feedLead: how often memory is given, and how much of it ahead of
+	// what the run has stored.
+	feedEvery = 10 * time.Millisecond
+	feedLead  = 768 << 20
 )
 
 // warmth is memory that the machine holds ready. A virtual machine gives free
 // memory back to its host within seconds, and what it gets anew costs several
 // times what is measured here. So a file is held before each run, and cut shorter
-// at the pace at which the run takes memory.
+// as the run stores something.
 type warmth struct {
 	file *os.File
+	dir  string
 	size int64
-	rate float64 // bytes a second
+	used int64 // of the file system, by others, when the run began
+}
+
+// usedBytes returns what the file system of a directory holds.
+func usedBytes(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Blocks-st.Bfree) * st.Bsize, nil
 }
 
 // warm makes as much memory warm as a run writes.
 func (b *bench) warm() (w *warmth, err error) {
-	w = &warmth{size: int64(b.opt.size) + warmMore, rate: float64(b.opt.rate) / 8}
+	w = &warmth{dir: b.place.dir, size: int64(b.opt.size) + warmMore}
+	if w.used, err = usedBytes(w.dir); err != nil {
+		return nil, err
+	}
 	if w.file, err = os.Create(b.place.path("warm")); err != nil {
 		return nil, err
 	}
@@ -43,11 +59,17 @@ func (b *bench) warm() (w *warmth, err error) {
 
 // feed gives the memory away, until nothing is left or the run is over.
 func (w *warmth) feed(ctx context.Context) {
-	begun := time.Now()
 	for left := w.size; left > 0; {
-		left = w.size - feedLead - int64(time.Since(begun).Seconds()*w.rate)
-		if w.file.Truncate(max(left, 0)) != nil {
-			return // the run is over and the file closed
+		used, err := usedBytes(w.dir)
+		if err != nil {
+			return
+		}
+		stored := used - w.used - left
+		if next := max(w.size-feedLead-stored, 0); next < left {
+			left = next
+			if w.file.Truncate(left) != nil {
+				return // the run is over and the file closed
+			}
 		}
 		select {
 		case <-time.After(feedEvery):
