@@ -1,5 +1,10 @@
 package confinement
 
+import (
+	seccomp "github.com/elastic/go-seccomp-bpf"
+	"golang.org/x/sys/unix"
+)
+
 // allowed are the system calls of all architectures that weir-recv needs once its
 // socket is open. Reading from a socket is among them, writing to one is not: the
 // socket is not connected, so write(2) to it fails, and what would connect it or
@@ -15,7 +20,7 @@ var allowed = []string{
 	"linkat", "fchmod", "fchmodat", "fchmodat2", "utimensat", "flock", "fcntl", "ioctl", "dup", "dup3", "pipe2", "getcwd", "umask",
 
 	// Memory, threads and time of the Go runtime.
-	"mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "brk", "clone", "exit", "exit_group", "futex", "set_robust_list",
+	"mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "brk", "exit", "exit_group", "futex", "set_robust_list",
 	"rseq", "set_tid_address", "sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "restart_syscall",
 	"tgkill", "gettid", "getpid", "sched_yield", "sched_getaffinity", "nanosleep", "clock_nanosleep", "clock_gettime",
 	"clock_getres", "gettimeofday", "timer_create", "timer_settime", "timer_delete", "setitimer", "epoll_create1", "epoll_ctl",
@@ -28,3 +33,10 @@ var allowedAMD64 = []string{
 	"open", "stat", "lstat", "access", "readlink", "mkdir", "rmdir", "unlink", "rename", "link", "chmod", "poll", "epoll_wait",
 	"getrlimit", "arch_prctl", "time", "pipe",
 }
+
+// threadsOnly is clone(2) where it makes a thread: never a process, and so never
+// a namespace with powers of its own either.
+var threadsOnly = []seccomp.NameWithConditions{{
+	Name:       "clone",
+	Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD}},
+}}

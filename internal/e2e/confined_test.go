@@ -60,3 +60,21 @@ func TestVaultOfAnotherUser(t *testing.T) {
 		t.Errorf("ended with %d: %s", code, errs)
 	}
 }
+
+// TestStrictConfinement: with a layer missing the receiver starts only where the
+// configuration allows that, and says which one is missing.
+func TestStrictConfinement(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	out := g.must("weir-recv", "run", "--explain-confinement", "--config", g.path("receiver.toml"))
+	lacks := strings.Contains(out, "MISSING")
+	g.edit(g.path("receiver.toml"), `confinement = "best-effort"`, `confinement = "strict"`)
+	out, errs, code := g.run("weir-recv", "run", "--explain-confinement", "--config", g.path("receiver.toml"))
+	switch {
+	case lacks && (code != 1 || !strings.Contains(errs, "landlock") || !strings.Contains(errs, "best-effort")):
+		t.Errorf("strict, and a layer is missing: ended with %d: %s", code, errs)
+	case !lacks && (code != 0 || !strings.Contains(out, "seccomp")):
+		t.Errorf("strict, and all layers are there: ended with %d: %s%s", code, out, errs)
+	}
+	t.Logf("the kernel lacks a layer: %v", lacks)
+}
