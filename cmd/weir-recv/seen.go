@@ -13,6 +13,8 @@ import (
 type seen struct {
 	moving status.Moving
 	notes  chan [2]string // for the event log: name, detail
+	latest vault.Snapshot // of which something was stored, and its name; the sink's own
+	ref    string
 
 	mu    sync.Mutex
 	skews map[string]time.Duration // of each sender, at its last heartbeat
@@ -24,6 +26,15 @@ const maxNotes = 1024
 
 func newSeen() *seen {
 	return &seen{notes: make(chan [2]string, maxNotes), skews: map[string]time.Duration{}}
+}
+
+// stored notes bytes of a snapshot. The name is spelled once for all ranges in a
+// row: there may be a hundred thousand a second.
+func (s *seen) stored(snap vault.Snapshot, bytes int) {
+	if snap != s.latest {
+		s.latest, s.ref = snap, snap.Ref()
+	}
+	s.moving.Add(s.ref, bytes, time.Now())
 }
 
 func (s *seen) heartbeat(sender string, skew time.Duration) {

@@ -29,7 +29,7 @@ func (s *sink) Touch(sender string, c protocol.Context) error {
 
 func (s *sink) WriteRange(sender string, c protocol.Context, id protocol.ObjectID, off uint64, p []byte) error {
 	snap := snapshot(sender, c)
-	s.seen.moving.Add(snap.Ref(), len(p), time.Now())
+	s.seen.stored(snap, len(p))
 	return s.vault.WriteRange(snap, vault.ObjectID(id), int64(off), p)
 }
 
