@@ -177,9 +177,9 @@ func (w *Watch) notWhole(f Facts, s *Source, name string) []finding {
 	case 0:
 		return nil
 	case 1:
-		return []finding{{event.SourceNotWhole, name, fmt.Sprintf("%s is not whole since %s", oldest, Spell(longest))}}
+		return []finding{{event.SourceNotWhole, name, fmt.Sprintf("%s is not whole for %s", oldest, Spell(longest))}}
 	}
-	return []finding{{event.SourceNotWhole, name, fmt.Sprintf("%d snapshots are not whole, %s since %s", count, oldest, Spell(longest))}}
+	return []finding{{event.SourceNotWhole, name, fmt.Sprintf("%d snapshots are not whole, %s for %s", count, oldest, Spell(longest))}}
 }
 
 func (w *Watch) sender(f Facts, l Limits, s *Sender) (all []finding) {

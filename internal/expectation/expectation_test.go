@@ -143,7 +143,7 @@ func TestNotWhole(t *testing.T) {
 	h.want("old", h.pass(2*time.Hour), "began source-not-whole prod/etc")
 	h.facts.Sources[0].NotWhole = append(h.facts.Sources[0].NotWhole, Point{Ref: "prod/etc/b", At: h.now})
 	h.want("two", h.pass(7*time.Hour))
-	if text := h.watch.Alarms()[0].Text; text != "2 snapshots are not whole, prod/etc/a since 14 h" {
+	if text := h.watch.Alarms()[0].Text; text != "2 snapshots are not whole, prod/etc/a for 14 h" {
 		t.Error(text)
 	}
 	h.facts.Sources[0].NotWhole = nil
