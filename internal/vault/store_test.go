@@ -39,10 +39,12 @@ func newStore(t *testing.T) *store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeTree(dir) })
-	g := &store{t: t, dir: dir, key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)), now: time.Unix(2e9, 0), disk: realDisk()}
+	g := &store{t: t, dir: dir, key: testKey(), now: time.Unix(2e9, 0), disk: realDisk()}
 	g.open()
 	return g
 }
+
+func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)) }
 
 // removeTree removes a vault, whose restore points are read-only.
 func removeTree(dir string) {
