@@ -67,6 +67,8 @@ const (
 	ObjectHealed    = "object-healed"
 	ScrubStarted    = "scrub-started"
 	ScrubEnded      = "scrub-ended"
+	QuotaNear       = "quota-near"
+	QuotaFull       = "quota-full"
 	ClockJumped     = "clock-jumped"
 	DrillPassed     = "drill-passed"
 	DrillFailed     = "drill-failed"

@@ -64,6 +64,8 @@ var Table = []Entry{
 	{ObjectHealed, "info", "an object that was damaged came again and is linked wherever it belongs"},
 	{ScrubStarted, "info", "all that is stored is read again and compared"},
 	{ScrubEnded, "info", "a scrub has read all; fields count what it read and found; level error if it found anything"},
+	{QuotaNear, "warn", "a source or sender fills nine tenths of its quota"},
+	{QuotaFull, "error", "a source or sender has filled its quota; its new data is not stored, others' is"},
 	{ClockJumped, "warn", "the vault's clock went forward at a leap; nothing is removed for a day"},
 	{MassChange, "error", "a snapshot differs from those before it as none of its source did: encrypted, deleted, or changed on purpose; older restore points are kept until it is accepted"},
 	{MassChangeAccepted, "info", "an operator said with `weir-vault accept` that a suspicious restore point is good"},

@@ -25,7 +25,7 @@ func Options(c config.Receiver) (vault.Options, error) {
 	return vault.Options{
 		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders,
 		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
-		PruneEvery: time.Duration(c.PruneEvery),
+		PruneEvery: time.Duration(c.PruneEvery), Quota: quotas(c),
 		MassChange: massChange(c),
 		ScrubEvery: time.Duration(c.ScrubEvery), ScrubRate: int64(c.ScrubRate),
 	}, nil
@@ -58,6 +58,32 @@ func retention(r config.Rule) vault.Retention {
 		Last: of(r.KeepLast), Hourly: of(r.KeepHourly), Daily: of(r.KeepDaily), Weekly: of(r.KeepWeekly),
 		Monthly: of(r.KeepMonthly), Yearly: of(r.KeepYearly),
 		MinAge: time.Duration(of(r.MinAge)), Lock: time.Duration(of(r.Lock)),
+	}
+}
+
+// quotas returns the bounds of all sources, or nil where there are none.
+func quotas(c config.Receiver) func(sender, source string) vault.Quota {
+	bySender, any := map[string]int64{}, false
+	for _, s := range c.Senders {
+		bySender[s.Name] = int64(s.Quota)
+		any = any || s.Quota > 0
+	}
+	for _, r := range c.Rules {
+		any = any || r.Quota != nil
+	}
+	if !any {
+		return nil
+	}
+	type source struct{ sender, source string }
+	known := map[source]vault.Quota{} // asked for each range that comes
+	return func(sender, name string) vault.Quota {
+		k := source{sender, name}
+		q, ok := known[k]
+		if !ok {
+			q = vault.Quota{Sender: bySender[sender], Source: int64(of(c.RuleFor(sender, name).Quota))}
+			known[k] = q
+		}
+		return q
 	}
 }
 

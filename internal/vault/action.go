@@ -81,12 +81,15 @@ type keeping struct {
 	scrubLook   time.Time
 	damage      map[key]*damage // objects that are to come again
 	regained    map[key]bool    // of these, such as have
-	survey      *survey         // of where they stand, nil if none is under way
-	surveyAfter time.Time       // not before
+	accounts    map[sourceKey]*account
+	arrivals    map[key]arrival
+	survey      *survey   // of where they stand, nil if none is under way
+	surveyAfter time.Time // not before
 }
 
 func newKeeping() keeping {
-	return keeping{removed: map[string]ranges{}, damage: map[key]*damage{}, regained: map[key]bool{}}
+	return keeping{removed: map[string]ranges{}, damage: map[key]*damage{}, regained: map[key]bool{},
+		accounts: map[sourceKey]*account{}, arrivals: map[key]arrival{}}
 }
 
 // work does a bit of what goes on for long, at each Settle.

@@ -165,6 +165,7 @@ func (v *Vault) takeOut(k key, d *damage) {
 		return
 	}
 	os.Remove(v.layout.object(k))
+	v.stored(k.sender, "", -d.Size)
 	d.Taken = true
 	if err := v.saveMark(v.damagedObject(k), d); err != nil {
 		v.troubled(err)

@@ -17,6 +17,7 @@
 //	VAULT/.weir/manifests/                a second copy of each manifest, packed, and of its signature
 //	VAULT/.weir/damaged/                  what a scrub found damaged and has not come again yet
 //	VAULT/.weir/scrub.json                how far the scrub is
+//	VAULT/.weir/usage.json                what each source fills, where there are quotas
 //	VAULT/.weir/trash/                    restore points that were removed, while they are taken apart
 //	VAULT/.weir/requests/                 what operators' commands ask of the one writer
 //	VAULT/.weir/clock                     the latest time that the vault has seen

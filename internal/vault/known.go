@@ -135,6 +135,7 @@ func (v *Vault) syncFresh() error {
 	if err := v.catalog.put(v.fresh); err != nil {
 		return err
 	}
+	v.countFresh()
 	clear(v.fresh)
 	return nil
 }
@@ -223,6 +224,7 @@ func syncEachOn(f *os.File) int {
 // it to the disk cannot be known.
 func (v *Vault) distrust() {
 	for k := range v.fresh {
+		v.arrived(k)
 		os.Remove(v.layout.object(k))
 		for _, p := range v.pending {
 			if p.snap.Sender == k.sender {

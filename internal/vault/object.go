@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -68,6 +69,9 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 	if v.damage[k] == nil && v.isPublished(s) || v.has(k) {
 		return nil
 	}
+	if v.overQuota(s, k, len(p)) {
+		return nil
+	}
 	if err := v.space.ask(len(p)); err != nil {
 		return v.failed(err)
 	}
@@ -105,6 +109,11 @@ func (v *Vault) object(s Snapshot, k key, off int64, p []byte) (*object, error) 
 		return o, nil
 	}
 	return v.openObject(k, of(s))
+}
+
+func sourceOf(of string) string {
+	source, _, _ := strings.Cut(of, "/")
+	return source
 }
 
 // of names the snapshot that an object came for.
@@ -193,6 +202,7 @@ func (v *Vault) writePart(o *object, off int64, p []byte) error {
 		}
 		o.advance(gap[0], part)
 		o.dirty += int64(len(part))
+		v.arrive(o.key, sourceOf(o.of), int64(len(part)))
 		v.roomAgain()
 	}
 	return nil
@@ -237,6 +247,7 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 	}
 	if small := v.small; small != nil && small.key == k && int64(len(small.bytes)) == size {
 		v.small = nil
+		v.arrive(k, s.Source, size)
 		return v.failed(v.storeSmall(k, small.bytes, e))
 	}
 	if err := v.flushSmall(); err != nil {

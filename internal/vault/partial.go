@@ -146,6 +146,7 @@ func (v *Vault) revert(o *object) {
 
 // drop throws a partial object away.
 func (v *Vault) drop(o *object) {
+	v.arrived(o.key)
 	delete(v.open, o.key)
 	if o.file != nil {
 		o.file.Close()

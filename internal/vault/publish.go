@@ -142,6 +142,7 @@ func (v *Vault) published(p *pending, sum Hash) {
 	if p.Ref != nil {
 		v.checkChain(p)
 		v.keepSpare(p)
+		v.stored(p.Sender, p.Source, -p.Ref.ObjectSize)
 		v.forget(key{p.Sender, p.Ref.Object})
 	}
 	delete(v.pending, p.snap)

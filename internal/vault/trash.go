@@ -33,6 +33,7 @@ func (l layout) trash(s Snapshot) string {
 type sweep struct {
 	dir    string
 	sender string
+	source string
 	found  chan sweepFound
 	ids    []ObjectID // left to be freed
 	ready  bool       // found has been read
@@ -68,7 +69,7 @@ func (v *Vault) sweepTrash() bool {
 		}
 	}
 	n := min(len(s.ids), freeEach)
-	if err := v.free(s.sender, s.ids[:n]); err != nil {
+	if err := v.free(s.sender, s.source, s.ids[:n]); err != nil {
 		v.troubled(err)
 		v.sweep, v.sweepAfter = nil, v.opt.Now().Add(diskEvery)
 		return false
@@ -95,8 +96,9 @@ func (v *Vault) beginSweep() bool {
 	if len(entries) == 0 {
 		return false
 	}
-	sender, _, _ := strings.Cut(entries[0].Name(), "+")
-	s := &sweep{dir: v.own(trashDir, entries[0].Name()), sender: sender, found: make(chan sweepFound, 1)}
+	sender, rest, _ := strings.Cut(entries[0].Name(), "+")
+	source, _, _ := strings.Cut(rest, "+")
+	s := &sweep{dir: v.own(trashDir, entries[0].Name()), sender: sender, source: source, found: make(chan sweepFound, 1)}
 	v.sweep = s
 	l := v.layout
 	go func() { s.found <- l.unlinked(s.dir, sender) }()
@@ -180,11 +182,13 @@ func (l layout) livingManifests(sender string) (paths []string, err error) {
 
 // free drops objects that nothing links. The catalog forgets them first: it must
 // never know an object that is not there.
-func (v *Vault) free(sender string, ids []ObjectID) error {
+func (v *Vault) free(sender, source string, ids []ObjectID) error {
 	var keys []key
+	var freed int64
 	for _, id := range ids {
 		if k := (key{sender, id}); v.links(k) == 1 {
-			keys = append(keys, k)
+			c, _ := v.catalog.get(k)
+			keys, freed = append(keys, k), freed+c.Size
 		}
 	}
 	if len(keys) == 0 {
@@ -192,6 +196,9 @@ func (v *Vault) free(sender string, ids []ObjectID) error {
 	}
 	if err := v.catalog.removeAll(keys); err != nil {
 		return fmt.Errorf("freeing objects: %w", err)
+	}
+	if v.stored(sender, source, -freed); v.opt.Quota != nil {
+		v.saveUsage()
 	}
 	v.disk.point("forgotten")
 	for _, k := range keys {

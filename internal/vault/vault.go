@@ -46,6 +46,7 @@ type Options struct {
 
 	Retention  func(sender, source string) Retention // nil: nothing is ever removed
 	PruneEvery time.Duration                         // 0: only when asked
+	Quota      func(sender, source string) Quota     // nil: no bounds
 	ScrubEvery time.Duration                         // 0: only when asked
 	ScrubRate  int64                                 // bytes a second of scrubs on schedule, 0 for no bound
 }
@@ -206,6 +207,9 @@ func (v *Vault) recover() error {
 	}
 	if err := v.findPartial(); err != nil {
 		return fmt.Errorf("listing the partial objects: %w", err)
+	}
+	if err := v.openQuota(); err != nil {
+		return err
 	}
 	if err := v.loadPending(); err != nil {
 		return fmt.Errorf("taking up the pending snapshots: %w", err)

@@ -1,0 +1,104 @@
+package vault
+
+import (
+	"testing"
+	"time"
+
+	"weir/internal/event"
+)
+
+// limited opens the vault anew with quotas.
+func (g *store) limited(source, sender int64) {
+	g.kill()
+	g.opt = func(o *Options) {
+		retaining(Retention{Last: 1})(o)
+		o.Quota = func(string, string) Quota { return Quota{Source: source, Sender: sender} }
+	}
+	g.open()
+}
+
+// from makes a shot of another sender or source.
+func (g *store) from(sender, source string, number uint64, sizes ...int) *shot {
+	s := g.shot(number, sizes...)
+	s.Sender, s.Source = sender, source
+	for i := range s.files {
+		s.files[i].id[7] = sender[0] ^ source[0]
+	}
+	g.seal(s)
+	s.ref.Object[7] = sender[0] ^ source[0]
+	return s
+}
+
+func TestQuotaStopsOneSourceAlone(t *testing.T) {
+	for name, c := range map[string]struct{ source, sender int64 }{"source": {100_000, 0}, "sender": {0, 100_000}} {
+		t.Run(name, func(t *testing.T) {
+			g := newStore(t)
+			g.limited(c.source, c.sender)
+			first := g.from("prod", "etc", 1, 40_000, 52_000)
+			g.send(first)
+			if g.count(event.QuotaFull) != 0 {
+				t.Fatalf("events %v", g.events())
+			}
+			much := g.from("prod", "etc", 2, 60_000, 5)
+			g.send(much)
+			g.send(much)
+			if g.state(first) != Whole || g.state(much) != Partial || g.count(event.QuotaFull) != 1 || g.count(event.QuotaNear) > 1 {
+				t.Fatalf("%q, %q, events %v", g.state(first), g.state(much), g.events())
+			}
+			neighbour, stranger := g.from("prod", "var", 1, 50_000), g.from("other", "etc", 1, 50_000)
+			g.send(neighbour)
+			g.send(stranger)
+			if want := name == "source"; (g.state(neighbour) == Whole) != want || g.state(stranger) != Whole {
+				t.Errorf("the neighbour is %q, the stranger %q", g.state(neighbour), g.state(stranger))
+			}
+			g.verify()
+		})
+	}
+}
+
+// TestQuotaCountsWhatIsIncomplete: a sender that never ends its objects fills its
+// quota too.
+func TestQuotaCountsWhatIsIncomplete(t *testing.T) {
+	g := newStore(t)
+	g.limited(1_000_000, 0)
+	s := g.from("prod", "etc", 1)
+	chunk := make([]byte, 50_000)
+	for n := range 200 {
+		g.v.WriteRange(s.Snapshot, ObjectID{1, byte(n)}, 1000, chunk)
+		if n == 100 {
+			g.close()
+			g.open()
+		}
+	}
+	g.v.Settle(true)
+	if a := g.v.account(sourceKey{"prod", "etc"}); a.arriving > 1_000_000 || a.arriving < 900_000 || g.count(event.QuotaFull) == 0 {
+		t.Errorf("%+v, events %v", a, g.events())
+	}
+}
+
+// TestQuotaIsGivenBack: by retention, and after a restart of any kind the sums are
+// the same.
+func TestQuotaIsGivenBack(t *testing.T) {
+	g := newStore(t)
+	g.limited(1_000_000, 2_000_000)
+	sum := func() [2]int64 {
+		return [2]int64{g.v.account(sourceKey{"prod", "etc"}).stored, g.v.account(sourceKey{"prod", ""}).stored}
+	}
+	g.send(g.from("prod", "etc", 1, 40_000, 50_000))
+	g.now = g.now.Add(time.Hour)
+	g.send(g.from("prod", "etc", 2, 30_000))
+	if got := sum(); got != [2]int64{120_000, 120_000} {
+		t.Fatalf("%v", got)
+	}
+	g.prune()
+	if got := sum(); got != [2]int64{30_000, 30_000} {
+		t.Fatalf("after a prune %v", got)
+	}
+	for _, end := range []func(){g.close, g.kill, func() { g.close(); removeTree(g.v.own(usageFile)) }} {
+		end()
+		g.open()
+		if got := sum(); got != [2]int64{30_000, 30_000} {
+			t.Fatalf("after a restart %v", got)
+		}
+	}
+}
