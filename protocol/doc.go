@@ -189,5 +189,19 @@
 //	         rate    8 bytes, bits per second on the wire, at least 1
 //	         frames  8 bytes, 1 to 2^40
 //
+// Compressed (7) is a range of an object's content in fewer bytes. It may stand
+// for any Data record, and ranges of one object may come as either:
+//
+//	object   16 bytes, the id
+//	offset   8 bytes
+//	length   4 bytes, of the content: 1 to 4 MiB
+//	frame    the rest: one Zstandard frame (RFC 8878) that holds exactly length
+//	         bytes, with a window of at most 4 MiB and no dictionary
+//
+// The contents of all Compressed records of a block up to the end of any of them
+// have together at most 4 MiB + 64 times the bytes of the block up to there; a
+// receiver refuses a record that goes beyond, without decompressing it. A record
+// of which symbols are missing counts as a whole as missing.
+//
 // The sizes and offsets of objects are below 2^62.
 package protocol

@@ -54,6 +54,7 @@ func FuzzRecords(f *testing.F) {
 	b = AppendEnd(b, &End{Size: 10, Holes: []Range{{1, 2}}})
 	b = AppendManifest(b, &Manifest{ObjectSize: 1, Size: 1})
 	f.Add(AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 2}}}))
+	b = AppendCompressed(b, &Compressed{Offset: 3, Length: 9, Frame: []byte("frame")})
 	f.Add(AppendHeartbeat(b, &Heartbeat{Sources: []SourceState{{Source: "a", Number: 1}}}))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		for rest := block; ; {
@@ -84,6 +85,8 @@ func appendAny(v any) []byte {
 		return AppendHeartbeat(nil, &r)
 	case Calibration:
 		return AppendCalibration(nil, &r)
+	case Compressed:
+		return AppendCompressed(nil, &r)
 	}
 	return nil
 }

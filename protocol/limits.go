@@ -42,6 +42,12 @@ const (
 	MaxObject = 1 << 62
 	// MaxHeartbeatSources bounds the sources that one heartbeat tells of.
 	MaxHeartbeatSources = 256
+	// MaxPlain bounds the content of one Compressed record, in bytes, and the
+	// window of its frame: 4 MiB.
+	MaxPlain = 4 << 20
+	// MaxExpansion bounds the content of a block's Compressed records, in bytes a
+	// byte of the block.
+	MaxExpansion = 64
 	// MaxHoles bounds the holes that one End record lists.
 	MaxHoles = 1 << 16
 )

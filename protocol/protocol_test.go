@@ -272,6 +272,8 @@ func parseAny(kind RecordKind, body []byte) (any, error) {
 		return ParseHeartbeat(body)
 	case RecordCalibration:
 		return ParseCalibration(body)
+	case RecordCompressed:
+		return ParseCompressed(body)
 	}
 	return nil, ErrRecord
 }

@@ -217,6 +217,7 @@ func newRecordVectors() []recordVector {
 		Heartbeat{Clock: -1, Sources: []SourceState{}},
 		Heartbeat{Clock: 1763859600e9, Sources: []SourceState{{"etc", 42, 1, Hash{7}}, {"pg.main", 1, 2, Hash{8}}}},
 		Calibration{Session: SessionID{0: 0xcc, 7: 0xdd}, First: 25, Steps: []CalibrationStep{{1e8, 19360}, {2e8, 38720}}},
+		Compressed{Object: id, Offset: 8192, Length: 4096, Frame: zeroPage},
 	}
 	var out []recordVector
 	for _, v := range values {
@@ -246,6 +247,9 @@ func TestBadRecordVectors(t *testing.T) {
 	}
 }
 
+// zeroPage is 4096 zeros in one Zstandard frame.
+var zeroPage = hexBytes{0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f, 0x03, 0x80, 0x00, 0x00}
+
 func newBadRecords() []badVector {
 	body := func(k RecordKind, b []byte) []byte { return append(AppendRecordHeader(nil, k, len(b)), b...) }
 	good := newRecordVectors()
@@ -254,32 +258,39 @@ func newBadRecords() []badVector {
 		return body(good[i].Kind, append(bytes.Clone(good[i].Bytes[RecordHeaderSize:]), 0))
 	}
 	bad := map[string][]byte{
-		"half a header":              {2, 0, 0},
-		"body past the block":        AppendRecordHeader(nil, RecordData, 1<<31),
-		"context cut":                cut(0),
-		"context too long":           long(0),
-		"context with a path":        AppendContext(nil, &Context{Source: "../etc", Number: 1}),
-		"context with upper case":    AppendContext(nil, &Context{Source: "Etc", Number: 1}),
-		"context with number 0":      AppendContext(nil, &Context{Source: "etc"}),
-		"data without bytes":         AppendData(nil, &Data{Object: ObjectID{1}}),
-		"data past the limit":        AppendData(nil, &Data{Offset: MaxObject - 1, Bytes: []byte("xy")}),
-		"data at offset 2^63":        AppendData(nil, &Data{Offset: 1 << 63, Bytes: []byte("x")}),
-		"end cut":                    cut(2),
-		"end too long":               long(2),
-		"end of 2^62":                AppendEnd(nil, &End{Size: MaxObject}),
-		"end with a hole past it":    AppendEnd(nil, &End{Size: 1, Holes: []Range{{0, 2}}}),
-		"end with too many holes":    body(RecordEnd, append(make([]byte, 56), 0xff, 0xff, 0xff, 0xff)),
-		"manifest cut":               cut(4),
-		"manifest of size 0":         AppendManifest(nil, &Manifest{ObjectSize: 1}),
-		"heartbeat cut":              cut(6),
-		"calibration cut":            cut(7),
-		"calibration too long":       long(7),
-		"calibration without steps":  AppendCalibration(nil, &Calibration{First: 1}),
-		"calibration of 65 steps":    AppendCalibration(nil, &Calibration{First: 1, Steps: make([]CalibrationStep, 65)}),
-		"calibration at no rate":     AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{0, 1}}}),
-		"calibration from 0":         AppendCalibration(nil, &Calibration{Steps: []CalibrationStep{{1, 1}}}),
-		"calibration without end":    AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 1 << 41}}}),
-		"heartbeat of 65535 sources": body(RecordHeartbeat, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}),
+		"half a header":                 {2, 0, 0},
+		"body past the block":           AppendRecordHeader(nil, RecordData, 1<<31),
+		"context cut":                   cut(0),
+		"context too long":              long(0),
+		"context with a path":           AppendContext(nil, &Context{Source: "../etc", Number: 1}),
+		"context with upper case":       AppendContext(nil, &Context{Source: "Etc", Number: 1}),
+		"context with number 0":         AppendContext(nil, &Context{Source: "etc"}),
+		"data without bytes":            AppendData(nil, &Data{Object: ObjectID{1}}),
+		"data past the limit":           AppendData(nil, &Data{Offset: MaxObject - 1, Bytes: []byte("xy")}),
+		"data at offset 2^63":           AppendData(nil, &Data{Offset: 1 << 63, Bytes: []byte("x")}),
+		"end cut":                       cut(2),
+		"end too long":                  long(2),
+		"end of 2^62":                   AppendEnd(nil, &End{Size: MaxObject}),
+		"end with a hole past it":       AppendEnd(nil, &End{Size: 1, Holes: []Range{{0, 2}}}),
+		"end with too many holes":       body(RecordEnd, append(make([]byte, 56), 0xff, 0xff, 0xff, 0xff)),
+		"manifest cut":                  cut(4),
+		"manifest of size 0":            AppendManifest(nil, &Manifest{ObjectSize: 1}),
+		"heartbeat cut":                 cut(6),
+		"calibration cut":               cut(7),
+		"calibration too long":          long(7),
+		"calibration without steps":     AppendCalibration(nil, &Calibration{First: 1}),
+		"calibration of 65 steps":       AppendCalibration(nil, &Calibration{First: 1, Steps: make([]CalibrationStep, 65)}),
+		"calibration at no rate":        AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{0, 1}}}),
+		"calibration from 0":            AppendCalibration(nil, &Calibration{Steps: []CalibrationStep{{1, 1}}}),
+		"calibration without end":       AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 1 << 41}}}),
+		"heartbeat of 65535 sources":    body(RecordHeartbeat, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}),
+		"compressed without a frame":    AppendCompressed(nil, &Compressed{Length: 1}),
+		"compressed of nothing":         AppendCompressed(nil, &Compressed{Frame: zeroPage}),
+		"compressed of more than 4 MiB": AppendCompressed(nil, &Compressed{Length: MaxPlain + 1, Frame: zeroPage}),
+		"compressed of 4 GiB":           AppendCompressed(nil, &Compressed{Length: 1<<32 - 1, Frame: zeroPage}),
+		"compressed past the limit":     AppendCompressed(nil, &Compressed{Offset: MaxObject - 4096, Length: 4096, Frame: zeroPage}),
+		"compressed at offset 2^63":     AppendCompressed(nil, &Compressed{Offset: 1 << 63, Length: 4096, Frame: zeroPage}),
+		"compressed cut":                body(RecordCompressed, make([]byte, 27)),
 	}
 	var out []badVector
 	for _, name := range slices.Sorted(maps.Keys(bad)) {
