@@ -17,7 +17,8 @@ type delivery struct {
 	sender  string
 	block   *block
 	context protocol.Context
-	data    bool // something other than a heartbeat was there
+	plain   int64 // bytes that the Compressed records so far claim to become
+	data    bool  // something other than a heartbeat was there
 	refused int
 }
 
@@ -65,6 +66,8 @@ func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 		}
 		d.data = true
 		err = d.sink.Touch(d.sender, d.context)
+	case kind == protocol.RecordCompressed:
+		err = d.compressed(body, off+n)
 	case kind == protocol.RecordEnd:
 		err = d.end(body)
 	case kind == protocol.RecordManifest:

@@ -31,6 +31,7 @@ const maxCodes = 64
 type worker struct {
 	*Receiver
 	codes    map[codeKey]*fec.Code
+	inflater inflater
 	losses   limiter // of lines about lost blocks
 	refusals limiter // and about records
 }
@@ -38,6 +39,7 @@ type worker struct {
 func (r *Receiver) runWorker() {
 	defer r.worker.Done()
 	w := &worker{Receiver: r, codes: map[codeKey]*fec.Code{}}
+	defer w.inflater.close()
 	for j := range r.work {
 		if j.settle {
 			r.throughput.begin(r.cfg.Now())
