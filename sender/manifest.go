@@ -126,7 +126,7 @@ func (s *snapshot) sendManifest(ctx context.Context) (*protocol.Manifest, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest back: %w", err)
 	}
-	o := &object{id: s.newID(), hash: sha256.New()}
+	o := &object{id: s.newID(), hash: sha256.New(), raw: true}
 	counted := s.result.SentBytes
 	s.job.Progress = nil // it was promised content only
 	r := io.NewSectionReader(s.manifest.file, 0, info.Size())

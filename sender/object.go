@@ -29,6 +29,7 @@ type object struct {
 	size  int64 // bytes read so far, holes included
 	hash  hash.Hash
 	holes []protocol.Range
+	raw   bool // not worth compressing
 	again bool // it was sent before
 }
 
@@ -117,6 +118,9 @@ func nextData(f *os.File, off, size int64) (start, end int64) {
 // sendRange reads up to want bytes from r straight into blocks. It returns how
 // many there were.
 func (s *snapshot) sendRange(ctx context.Context, r io.Reader, want int64, o *object) (done int64, err error) {
+	if s.squeezer != nil && !o.raw {
+		return s.sendSqueezed(ctx, r, want, o)
+	}
 	for done < want {
 		place, err := s.packer.data(ctx, o.id, o.size, want-done)
 		if err != nil {

@@ -83,6 +83,27 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 	return p.block.buf[at : at+n], nil
 }
 
+// compressed appends a Compressed record. It returns false, and the block has room
+// for some Data, if there is none for the record.
+func (p *packer) compressed(ctx context.Context, c *protocol.Compressed) (bool, error) {
+	if p.block != nil && p.room() < minRoom {
+		if err := p.flush(p.t.full); err != nil {
+			return false, err
+		}
+	}
+	if err := p.begin(ctx); err != nil {
+		return false, err
+	}
+	size := protocol.CompressedHeaderSize + len(c.Frame)
+	plain := p.block.plain + int64(c.Length)
+	if p.room() < size || plain > protocol.PlainAllowed(p.block.used+size) {
+		return false, nil
+	}
+	p.block.used += len(protocol.AppendCompressed(p.block.buf[p.block.used:p.block.used], c))
+	p.block.plain = plain
+	return true, nil
+}
+
 // filled completes the record that data began with its first n bytes.
 func (p *packer) filled(id protocol.ObjectID, offset int64, n int) {
 	if n == 0 {

@@ -319,6 +319,12 @@ func (l *memoryLink) record(kind protocol.RecordKind, body []byte) error {
 			l.data(l.object(d.Object), &d)
 		}
 		return err
+	case protocol.RecordCompressed:
+		c, err := protocol.ParseCompressed(body)
+		if err == nil {
+			l.compressed(&c)
+		}
+		return err
 	case protocol.RecordEnd:
 		e, err := protocol.ParseEnd(body)
 		if o := l.object(e.Object); o.end != nil && o.end.SHA256 != e.SHA256 {

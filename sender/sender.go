@@ -110,6 +110,9 @@ type Job struct {
 	Stream  Stream   // instead of Paths: the content of a single file
 	As      string   // its path in the snapshot
 	All     bool     // send unchanged files again, which fills holes at the receiver
+	// Compress makes content smaller on the wire where that gains something. At
+	// the receiver it is stored as it was.
+	Compress bool
 	// Progress, if not nil, is told of bytes as they are read.
 	Progress func(bytes int64)
 	// Planned, if not nil, is told how much there is to read, once that is known.

@@ -32,6 +32,7 @@ type snapshot struct {
 	links    hardLinks
 	recall   *recall
 	timed    timed
+	squeezer *squeezer // nil if nothing is compressed
 	plan     *plan
 	result   Result
 	started  time.Time
@@ -65,6 +66,11 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 		t: s.t, codes: map[[2]int]*fec.Code{},
 		context: protocol.Context{Source: job.Source, Number: n, Taken: taken.UnixNano()},
 		ledger:  &ledger{state: s.cfg.State, source: job.Source, saved: now},
+	}
+	if job.Compress && s.cfg.Sealed[job.Source] == nil { // what is sealed gets no smaller
+		if snap.squeezer, err = newSqueezer(s.cfg.Geometry.DataBytes()); err != nil {
+			return nil, err
+		}
 	}
 	roots := job.Paths
 	if job.Stream != nil {

@@ -32,10 +32,11 @@ const (
 
 // outBlock is a block on its way: records, then parity.
 type outBlock struct {
-	buf  []byte // room for a full block
-	used int    // bytes of records
-	geo  protocol.Geometry
-	sent func() // called when the last frame has left
+	buf   []byte // room for a full block
+	used  int    // bytes of records
+	plain int64  // bytes of content in the Compressed records
+	geo   protocol.Geometry
+	sent  func() // called when the last frame has left
 }
 
 // transmitter owns the link: sessions, sequence, pace. One goroutine runs it;
@@ -95,7 +96,7 @@ func (t *transmitter) take(ctx context.Context) (*outBlock, error) {
 				return nil, err
 			}
 		}
-		b.used, b.sent = 0, nil
+		b.used, b.plain, b.sent = 0, 0, nil
 		return b, nil
 	case <-t.stopped:
 		return nil, ErrStopped

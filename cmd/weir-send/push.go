@@ -33,6 +33,7 @@ func pushCommand(path *string) *cobra.Command {
 	f.StringArrayVar(&r.Exclude, "exclude", nil, excludeFlag)
 	f.StringVar(&r.As, "as", "", asFlag)
 	f.BoolVar(&r.Changed, "changed", false, changedFlag)
+	compress := f.String("compress", config.CompressOff, compressFlag)
 	cmd.MarkFlagRequired("source")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := loadConfig(*path)
@@ -41,6 +42,9 @@ func pushCommand(path *string) *cobra.Command {
 		}
 		if err := fill(&r, args); err != nil {
 			return exit.With(exit.Usage, err)
+		}
+		if r.Compress = *compress == config.CompressAuto; !r.Compress && *compress != config.CompressOff {
+			return exit.With(exit.Usage, fmt.Errorf(badCompress, *compress))
 		}
 		return push(cmd, c, r)
 	}
@@ -111,7 +115,7 @@ func pushAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r contr
 
 // take takes the snapshot that a request asks for.
 func (s *service) take(ctx context.Context, r control.Request, stream *os.File, p control.Progress) (control.Result, error) {
-	job := sender.Job{Source: r.Source, Paths: r.Paths, Exclude: r.Exclude, As: r.As, All: !r.Changed, Progress: p.Done, Planned: p.Planned}
+	job := sender.Job{Source: r.Source, Paths: r.Paths, Exclude: r.Exclude, As: r.As, All: !r.Changed, Compress: r.Compress, Progress: p.Done, Planned: p.Planned}
 	if stream != nil {
 		job.Stream = stream
 	}

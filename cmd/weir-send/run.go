@@ -93,7 +93,7 @@ const retryAfter = 5 * time.Minute
 // send sends one source and returns when it is due again.
 func (s *service) send(ctx context.Context, src config.Source) time.Time {
 	start := time.Now()
-	res, err := s.push(ctx, sender.Job{Source: src.Name, Paths: src.Path, Exclude: src.Exclude})
+	res, err := s.push(ctx, sender.Job{Source: src.Name, Paths: src.Path, Exclude: src.Exclude, Compress: src.Compress == config.CompressAuto})
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Error().Str(event.Field, event.SnapshotFailed).Str("source", src.Name).Err(err).Msg("a snapshot could not be sent")

@@ -112,6 +112,8 @@ was sent. What arrived only the vault knows.`
 	excludeFlag  = "leave out what matches this `GLOB`, by path in the snapshot or by last name; may be repeated"
 	asFlag       = "path in the snapshot of what comes from the standard input"
 	changedFlag  = "send only files that are new or changed"
+	compressFlag = "auto: compress on the wire what gets smaller; off: nothing"
+	badCompress  = "--compress %q: write auto or off"
 	pushNoName   = "name what comes from the standard input, as in --as db.sql"
 	pushNoStream = "--as is for the standard input, given as -"
 	// Name, files, size, files sent, bytes sent, bytes on the wire, overhead, rate,

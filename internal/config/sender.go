@@ -85,7 +85,15 @@ type Source struct {
 	Every   Duration
 
 	EncryptTo []string // public keys of age to which content is sealed; none for as it is
+	// Compress is CompressAuto or CompressOff: content on the wire.
+	Compress string
 }
+
+// What Source.Compress may be.
+const (
+	CompressAuto = "auto"
+	CompressOff  = "off"
+)
 
 // NewSender returns a configuration of defaults for a file at path: key,
 // state and socket lie beside it and bear its name.
@@ -188,12 +196,13 @@ func (c *Sender) checkValues(t *table) {
 }
 
 func readSource(t *table) Source {
-	s := Source{Every: DefaultEvery}
+	s := Source{Every: DefaultEvery, Compress: CompressOff}
 	t.label("name", &s.Name)
 	t.list("path", &s.Path)
 	t.list("exclude", &s.Exclude)
 	t.text("every", &s.Every)
 	t.list("encrypt_to", &s.EncryptTo)
+	t.choice("compress", &s.Compress, CompressAuto, CompressOff)
 	t.end()
 	t.need("name", "path")
 	if s.Every < MinEvery {
@@ -208,6 +217,9 @@ func readSource(t *table) Source {
 		if !strings.HasPrefix(key, "age1") {
 			t.problem("encrypt_to", "%.20q is no public key of age, write the line with age1... that age-keygen printed", key)
 		}
+	}
+	if s.Compress == CompressAuto && len(s.EncryptTo) > 0 {
+		t.problem("compress", "encrypted content gets no smaller, leave the line out")
 	}
 	checkPaths(t, &s)
 	return s

@@ -186,6 +186,7 @@ func TestSourceRefusals(t *testing.T) {
 		{"number", "name = \"a\"\npath = [\"/a\", 1]", "source[1].path", "no string"},
 		{"same last name", "name = \"a\"\npath = [\"/a/x\", \"/b/x\"]", "source[1].path", "last name"},
 		{"bad glob", "name = \"a\"\npath = \"/a\"\nexclude = \"[\"", "source[1].exclude", "no valid pattern"},
+		{"bad compression", "name = \"a\"\npath = \"/a\"\ncompress = \"zstd\"", "source[1].compress", "auto"},
 		{"too often", "name = \"a\"\npath = \"/a\"\nevery = \"0s\"", "source[1].every", "too often"},
 		{"unknown", "name = \"a\"\npath = \"/a\"\npaths = \"/b\"", "source[1].paths", `did you mean "path"`},
 		{"twice", "name = \"a\"\npath = \"/a\"\n[[source]]\nname = \"a\"\npath = \"/b\"", "source[2].name", "another source"},

@@ -79,6 +79,8 @@ const senderTail = `What ` + "`weir-send run`" + ` takes snapshots of: one table
   every    how often a snapshot is taken; only new and changed files are sent again
   encrypt_to  public keys of age (a list of "age1..."): content is sealed to them before it leaves, and the
            vault cannot read it; names, sizes and attributes stay readable. Restoring needs the secret key.
+  compress "auto": what gets smaller by it is compressed on the wire, at the cost of CPU on both sides; the
+           vault stores it as it was. "off", the default: nothing is
 
 [[source]]
 name = "etc"

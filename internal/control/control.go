@@ -37,7 +37,7 @@ const (
 	Calibrate = "calibrate"
 )
 
-// Request is what is asked for; push fills the fields down to Changed. Paths are
+// Request is what is asked for; push fills the fields down to Compress. Paths are
 // absolute.
 type Request struct {
 	Source    string       `json:"source"`
@@ -46,6 +46,7 @@ type Request struct {
 	As        string       `json:"as,omitempty"`
 	Stream    bool         `json:"stream,omitempty"` // the content comes from a descriptor
 	Changed   bool         `json:"changed,omitempty"`
+	Compress  bool         `json:"compress,omitempty"`
 	Action    string       `json:"action,omitempty"`
 	Codes     []string     `json:"codes,omitempty"`   // repair codes, for Plan and Resend
 	Several   bool         `json:"several,omitempty"` // codes for other senders may be among them
