@@ -20,7 +20,18 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"attempt": attempt},
 	})
+}
+
+// attempt runs a program whose end is left open: what it prints is looked at.
+func attempt(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: attempt program [args...]")
+	}
+	if err := ts.Exec(args[0], args[1:]...); err != nil {
+		ts.Logf("ended with: %v", err)
+	}
 }
 
 // setup gives each script the public keys of two senders, as $SENDER and
