@@ -26,7 +26,7 @@ func (r *row) median(unit string) float64 {
 	if len(all) == 0 {
 		return 0
 	}
-	return all[len(all)/2]
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
 // label is a name without what all have in common.
