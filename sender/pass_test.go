@@ -38,6 +38,21 @@ func (r *rig) wantContent(id protocol.ObjectID, want []byte) {
 	}
 }
 
+// came returns how many objects came.
+func (r *rig) came() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.objects)
+}
+
+// arrived returns what came of an object, nil for nothing. It may be looked at when
+// nothing more comes.
+func (r *rig) arrived(id protocol.ObjectID) *sentObject {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.objects[id]
+}
+
 func (r *rig) sentOnly(source string, n uint64) *Sent {
 	r.t.Helper()
 	s, err := r.cfg.State.sent(source, n)
@@ -59,12 +74,15 @@ func TestPasses(t *testing.T) {
 		for pass := 2; pass <= 3; pass++ {
 			r.reset()
 			time.Sleep(time.Hour + time.Minute)
+			synctest.Wait()
 			for name, want := range files {
 				r.wantContent(first.entries[name].Object, want)
 			}
+			r.mu.Lock()
 			if len(r.manifests) == 0 || r.manifests[0] != first.record {
 				t.Errorf("pass %d: %d manifests", pass, len(r.manifests))
 			}
+			r.mu.Unlock()
 			r.wantContent(first.record.Object, text)
 			if s := r.sentOnly("src", 1); len(s.Passes) != pass || s.Owed != 0 {
 				t.Errorf("%+v", s)
@@ -75,9 +93,10 @@ func TestPasses(t *testing.T) {
 		}
 		r.reset()
 		time.Sleep(5 * time.Hour)
+		synctest.Wait()
 		stop()
-		if len(r.objects) != 0 {
-			t.Errorf("%d objects after the last pass", len(r.objects))
+		if r.came() != 0 {
+			t.Errorf("%d objects after the last pass", r.came())
 		}
 	})
 }
@@ -102,7 +121,7 @@ func passOwes(t *testing.T, mode SpoolMode) {
 	settle(t)
 	_, first := r.push(Job{Paths: []string{dir}})
 	_, again := r.push(Job{Paths: []string{dir}})
-	if len(again.entries) != 5 || again.entries["stays"].Object != first.entries["stays"].Object || r.objects[first.entries["stays"].Object] != nil {
+	if len(again.entries) != 5 || again.entries["stays"].Object != first.entries["stays"].Object || r.arrived(first.entries["stays"].Object) != nil {
 		t.Error("a file that did not change was sent again")
 	}
 	must(t, os.Remove(filepath.Join(dir, "deleted")))
@@ -114,9 +133,10 @@ func passOwes(t *testing.T, mode SpoolMode) {
 	r.reset()
 	stop := r.withPasses()
 	time.Sleep(time.Hour + time.Minute)
+	synctest.Wait()
 	owed := int64(0)
 	for name, want := range files {
-		o := r.objects[first.entries[name].Object]
+		o := r.arrived(first.entries[name].Object)
 		if gone := mode == SpoolNone && slices.Contains([]string{"deleted", "replaced", "same-size"}, name); gone {
 			if owed++; o != nil {
 				t.Errorf("%s is gone and was sent", name)
@@ -129,12 +149,13 @@ func passOwes(t *testing.T, mode SpoolMode) {
 		t.Errorf("%d files with %d bytes are owed, want %d", s.Owed, s.OwedBytes, owed)
 	}
 	time.Sleep(2 * time.Hour)
+	synctest.Wait()
 	stop()
 	if n, bytes := r.spool.use(); n != 0 || bytes != 0 {
 		t.Errorf("after the last pass the spool holds %d objects with %d bytes", n, bytes)
 	}
 	r.reset()
-	if _, third := r.push(Job{Paths: []string{dir}}); r.objects[first.entries["stays"].Object] != nil || third.entries["stays"].Object != first.entries["stays"].Object {
+	if _, third := r.push(Job{Paths: []string{dir}}); r.arrived(first.entries["stays"].Object) != nil || third.entries["stays"].Object != first.entries["stays"].Object {
 		t.Error("what the spool does to a file's inode makes it count as changed")
 	}
 }
@@ -148,8 +169,10 @@ func TestPassOfStream(t *testing.T) {
 		r.reset()
 		stop := r.withPasses()
 		time.Sleep(time.Hour + time.Minute)
+		synctest.Wait()
 		r.wantContent(first.entries["db.sql"].Object, want)
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		stop()
 		if n, _ := r.spool.use(); n != 0 || r.sentOnly("src", 1).Owed != 0 {
 			t.Errorf("%d objects are in the spool", n)
@@ -174,6 +197,7 @@ func TestSpoolIsBounded(t *testing.T) {
 		r.reset()
 		stop := r.withPasses()
 		time.Sleep(time.Hour + time.Minute)
+		synctest.Wait()
 		stop()
 		r.wantContent(first.entries["a"].Object, noise(1, 70_000))
 		if s := r.sentOnly("src", 1); s.Owed != 1 || r.sentOnly("dump", 1).Owed != 1 {
@@ -199,11 +223,12 @@ func TestPassAcrossRestarts(t *testing.T) {
 		r.reset()
 		stop := r.withPasses()
 		time.Sleep(time.Hour + 500*time.Millisecond) // 1.2 MB take a second
+		synctest.Wait()
 		stop()
 		r.stop()
 		half := 0
 		for name := range files {
-			if o := r.objects[first.entries[name].Object]; o != nil && o.end != nil {
+			if o := r.arrived(first.entries[name].Object); o != nil && o.end != nil {
 				half++
 			}
 		}
@@ -213,6 +238,7 @@ func TestPassAcrossRestarts(t *testing.T) {
 		r.start()
 		stop = r.withPasses()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		stop()
 		for name, want := range files {
 			r.wantContent(first.entries[name].Object, want)
@@ -244,6 +270,7 @@ func TestSpoolOfUnfinished(t *testing.T) {
 				r.reset()
 				stop := r.withPasses()
 				time.Sleep(time.Hour + time.Minute)
+				synctest.Wait()
 				stop()
 				// Throwing out a link changes the inode, so such a file is sent anew.
 				if mode == SpoolCopy && second.entries["a"].Object != first.entries["a"].Object {
@@ -272,15 +299,17 @@ func TestRefresh(t *testing.T) {
 		for n := range 3 {
 			r.reset()
 			time.Sleep(7*time.Hour - time.Minute)
-			if n == 0 && len(r.objects) > 0 {
+			synctest.Wait()
+			if n == 0 && r.came() > 0 {
 				t.Error("it was refreshed too early")
 			}
 			time.Sleep(2 * time.Minute)
+			synctest.Wait()
 			for name, want := range files {
 				r.wantContent(second.entries[name].Object, want)
 			}
-			if len(r.objects) != 3 {
-				t.Errorf("%d objects", len(r.objects))
+			if r.came() != 3 {
+				t.Errorf("%d objects", r.came())
 			}
 		}
 		stop()
@@ -299,6 +328,7 @@ func TestPassMakesRoom(t *testing.T) {
 		r.reset()
 		stop := r.withPasses()
 		time.Sleep(time.Hour + time.Second)
+		synctest.Wait()
 		asked := time.Now()
 		if _, err := r.Push(t.Context(), Job{Source: "urgent", Stream: bytes.NewReader(noise(2, 500_000)), As: "x"}); err != nil {
 			t.Fatal(err)
@@ -321,6 +351,7 @@ func TestPassMakesRoom(t *testing.T) {
 			t.Errorf("new data waited for %v and %d blocks", delay, between)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		stop()
 		r.wantContent(first.entries["large"].Object, noise(1, 3_000_000))
 	})
