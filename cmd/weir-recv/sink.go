@@ -56,13 +56,14 @@ func (s *sink) CloseSnapshot(sender string, c protocol.Context, m protocol.Manif
 // Heartbeat makes the vault know of snapshots of which not a frame came.
 func (s *sink) Heartbeat(sender string, hb protocol.Heartbeat) error {
 	s.seen.heartbeat(sender, time.Since(time.Unix(0, hb.Clock)))
+	var first error // one that cannot be must not hide the others
 	for _, src := range hb.Sources {
 		c := protocol.Context{Source: src.Source, Number: src.Number, Taken: src.Taken}
-		if err := s.vault.Announced(snapshot(sender, c)); err != nil {
-			return err
+		if err := s.vault.Announced(snapshot(sender, c)); first == nil {
+			first = err
 		}
 	}
-	return nil
+	return first
 }
 
 // Settle also writes what the report has to say to the event log, which belongs

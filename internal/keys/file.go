@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,7 @@ import (
 var (
 	ErrExists = errors.New("it exists already and is not overwritten")
 	ErrMode   = errors.New("others can read this key file")
+	ErrOwner  = errors.New("others can change this key file")
 )
 
 // FileMode is the mode of key files; any bit for group or others is refused.
@@ -87,6 +89,7 @@ func LoadSender(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
+	defer clear(raw)
 	return ed25519.NewKeyFromSeed(raw), nil
 }
 
@@ -101,6 +104,7 @@ func load(path string, k kind) ([]byte, error) {
 		return nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	defer clear(text)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +127,22 @@ func checkFile(f *os.File) error {
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("%w (mode %04o); if nobody read it, run: chmod 600 %s", ErrMode, mode, f.Name())
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: it belongs to user %d; run: chown %d %s", ErrOwner, st.Uid, os.Geteuid(), f.Name())
+	}
+	return checkParent(filepath.Dir(f.Name()))
+}
+
+// checkParent refuses a directory in which anybody could put another key in the
+// place of this one.
+func checkParent(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%w: everybody may write to %s; run: chmod o-w %s", ErrOwner, dir, dir)
 	}
 	return nil
 }

@@ -189,3 +189,33 @@ func TestReadText(t *testing.T) {
 		t.Errorf("%d bytes were read, %v", len(text), err)
 	}
 }
+
+func TestKeyInReachOfOthersIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "open")
+	path := filepath.Join(dir, "k")
+	if _, err := NewSender(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadSender(path); !errors.Is(err, ErrOwner) {
+		t.Errorf("everybody may write to its directory: %v", err)
+	}
+	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadSender(path); err != nil {
+		t.Errorf("with the sticky bit: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Log("whose file it is was not tested: that needs root")
+		return
+	}
+	if err := os.Chown(path, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadSender(path); !errors.Is(err, ErrOwner) {
+		t.Errorf("it belongs to another: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package vault
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -214,6 +215,24 @@ func (f Found) Ref() string { return f.Snapshot().Ref() }
 // ErrNotFound is returned for a name that no snapshot has.
 var ErrNotFound = errors.New("no such snapshot; weir-vault list shows what there is")
 
+// ErrAmbiguous is returned for a number that several snapshots have. A sender
+// whose state was lost, or that is in an attacker's hands, gives one twice.
+var ErrAmbiguous = errors.New("several snapshots have this number; give the full name of one")
+
+// newness is when a snapshot was taken, or when it came if the sender's clock was
+// far ahead of the vault's: nobody must be able to stay the newest for ever with a
+// time in the future.
+func (i Info) newness() time.Time {
+	if !i.Received.IsZero() && i.Taken.Sub(i.Received) > takenAhead {
+		return i.Received
+	}
+	return i.Taken
+}
+
+func compareNewness(a, b Info) int {
+	return cmp.Or(a.newness().Compare(b.newness()), strings.Compare(a.Name, b.Name))
+}
+
 // Find looks a snapshot up by its full name, as SENDER/SOURCE@NUMBER, or as
 // SENDER/SOURCE/latest, which is the newest whole one.
 func Find(dir, ref string) (Found, error) {
@@ -222,12 +241,14 @@ func Find(dir, ref string) (Found, error) {
 		return Found{}, err
 	}
 	source, name, match := cutRef(ref)
-	for _, i := range slices.Backward(all) {
-		if i.Sender+"/"+i.Source == source && match(i) {
-			return found(layout{dir}, i), nil
-		}
-	}
-	if name == latestName {
+	matches := slices.DeleteFunc(all, func(i Info) bool { return i.Sender+"/"+i.Source != source || !match(i) })
+	switch {
+	case len(matches) == 1 || len(matches) > 0 && name == latestName:
+		newest := slices.MaxFunc(matches, compareNewness)
+		return found(layout{dir}, newest), nil
+	case len(matches) > 1:
+		return Found{}, fmt.Errorf("%s: %w: %s and %s", ref, ErrAmbiguous, matches[0].Name, matches[1].Name)
+	case name == latestName:
 		return Found{}, fmt.Errorf("%s has no whole snapshot: %w", source, ErrNotFound)
 	}
 	return Found{}, fmt.Errorf("%s: %w", ref, ErrNotFound)

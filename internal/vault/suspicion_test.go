@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -144,4 +145,27 @@ func (g *store) kept() int {
 		g.t.Fatal(err, r.Trouble)
 	}
 	return len(r.Verdicts) - r.Removed()
+}
+
+// TestLatestIsNotTakenForEver sends a snapshot from the year 9999, and then an
+// honest one.
+func TestLatestIsNotTakenForEver(t *testing.T) {
+	g := newStore(t)
+	evil := g.shot(1, 10)
+	evil.Taken = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	g.seal(evil)
+	g.send(evil)
+	g.now = g.now.Add(time.Hour)
+	good := g.shot(2, 20)
+	good.Taken = g.now.Add(-time.Minute)
+	g.seal(good)
+	g.send(good)
+	if f, err := Find(g.dir, "prod/etc/latest"); err != nil || f.Name != norm(good.Snapshot).Name() {
+		t.Errorf("latest is %s, %v", f.Name, err)
+	}
+	twin := g.shot(2, 30)
+	g.send(twin)
+	if _, err := Find(g.dir, "prod/etc@2"); !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("two of one number: %v", err)
+	}
 }
