@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"weir/internal/event"
 	"weir/protocol"
 )
 
@@ -137,4 +141,26 @@ func TestSessionsOfASenderHaveABudget(t *testing.T) {
 		t.Fatal("no session ten seconds later")
 	}
 	g.close()
+}
+
+// TestLogIsLimited: a flood of what is worth a line each must not fill the disk.
+func TestLogIsLimited(t *testing.T) {
+	g := newRig(t)
+	g.close()
+	var lines bytes.Buffer
+	g.cfg.Log = zerolog.New(&lines)
+	g.start()
+	g.session(2)
+	bad := protocol.AppendContext(nil, &protocol.Context{Source: "etc", Number: 1})
+	bad = protocol.AppendRecordHeader(bad, protocol.RecordEnd, 1) // an end of one byte
+	for range 500 {
+		g.send(g.frames(protocol.Geometry{K: 1, M: 1, Depth: 1, Symbol: 128}, append(bad, 0)))
+	}
+	g.forgeries(500)
+	g.close()
+	for _, name := range []string{event.RecordRefused, event.AnnounceRefused} {
+		if n := strings.Count(lines.String(), `"event":"`+name+`"`); n == 0 || n > maxLines {
+			t.Errorf("%d lines of %s", n, name)
+		}
+	}
 }
