@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -135,4 +136,17 @@ func nodeOf(t *testing.T, dir, name string) *node {
 	n := &node{dir: unix.AT_FDCWD, name: filepath.Join(dir, name)}
 	must(t, unix.Lstat(n.name, &n.stat))
 	return n
+}
+
+// States of older programs hold the hash of the latest manifest as numbers.
+func TestLatestOfAnOlderProgram(t *testing.T) {
+	numbers := strings.TrimSuffix(strings.Repeat("7,", 32), ",")
+	var l latest
+	must(t, l.decode([]byte(`{"number":3,"taken":9,"manifest":[`+numbers+`]}`)))
+	if l.Number != 3 || l.Taken != 9 || l.Manifest[0] != 7 || l.Manifest[31] != 7 {
+		t.Errorf("%+v", l)
+	}
+	if l.decode([]byte(`{"number":"x"}`)) == nil {
+		t.Error("took what is no snapshot")
+	}
 }

@@ -120,12 +120,31 @@ func (s *State) latest(source string) (l latest, err error) {
 		if b == nil || b.Get(keyLatest) == nil {
 			return nil
 		}
-		return json.Unmarshal(b.Get(keyLatest), &l)
+		return l.decode(b.Get(keyLatest))
 	})
 	if err != nil {
 		return l, fmt.Errorf("reading the latest snapshot of %s: %w", source, err)
 	}
 	return l, nil
+}
+
+// decode reads what setLatest wrote. Older programs wrote the hash as a list of
+// numbers.
+func (l *latest) decode(data []byte) error {
+	err := json.Unmarshal(data, l)
+	if err == nil {
+		return nil
+	}
+	var old struct {
+		Number   uint64   `json:"number"`
+		Taken    int64    `json:"taken"`
+		Manifest [32]byte `json:"manifest"`
+	}
+	if json.Unmarshal(data, &old) != nil {
+		return err
+	}
+	*l = latest{Number: old.Number, Taken: old.Taken, Manifest: old.Manifest}
+	return nil
 }
 
 func (s *State) setLatest(source string, l latest) error {
