@@ -45,8 +45,7 @@ type Info struct {
 	Suspicious []string `json:"suspicious,omitempty"` // why, until an operator accepts it
 	// Damaged counts the files of a restore point that was published and is not
 	// whole any more; they are among MissingFiles.
-	Damaged int64     `json:"damaged,omitempty"`
-	Locked  time.Time `json:"locked,omitzero"` // no command removes it before
+	Damaged int64 `json:"damaged,omitempty"`
 }
 
 // published reports whether it lies in the tree, whole or damaged.
