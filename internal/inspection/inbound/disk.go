@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -83,19 +84,27 @@ type mount struct {
 	readOnly, noBarrier bool
 }
 
-// mount finds the vault's by the device that its directory is on.
+// mount finds the vault's: of those of its device the deepest that it lies below.
 func (h *host) mount() (m mount, ok bool) {
 	var st unix.Stat_t
 	if unix.Stat(h.cfg.Vault, &st) != nil {
 		return m, false
 	}
+	dir, err := filepath.EvalSymlinks(h.cfg.Vault)
+	if err != nil {
+		return m, false
+	}
 	device := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	for _, row := range h.Table("self/mountinfo", false) {
-		if n, found := parseMount(row, device); found {
-			m, ok = n, true // the last one is the one on top
+		if n, found := parseMount(row, device); found && below(dir, n.at) && len(n.at) >= len(m.at) {
+			m, ok = n, true
 		}
 	}
 	return m, ok
+}
+
+func below(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 func parseMount(row []string, device string) (m mount, ok bool) {

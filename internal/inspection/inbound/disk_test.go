@@ -28,6 +28,17 @@ func TestParseMount(t *testing.T) {
 	}
 }
 
+func TestMountIsTheDeepest(t *testing.T) {
+	for _, c := range []struct {
+		path, dir string
+		want      bool
+	}{{"/srv/vault", "/", true}, {"/srv/vault", "/srv", true}, {"/srv/vault", "/srv/vault", true}, {"/srv/vault", "/srv/va", false}, {"/srv/vault", "/run/netns", false}} {
+		if below(c.path, c.dir) != c.want {
+			t.Errorf("%s below %s is not %v", c.path, c.dir, c.want)
+		}
+	}
+}
+
 // written is a host whose /proc and /sys are files of the test.
 func written(t *testing.T, files map[string]string) *host {
 	t.Helper()
