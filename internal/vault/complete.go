@@ -14,7 +14,10 @@ func (v *Vault) complete(o *object) error {
 	if !o.lacksNothing() {
 		return nil
 	}
-	sum, err := o.sum()
+	sum, err := o.sum(&v.sumLeft)
+	if errors.Is(err, errMoreToHash) {
+		return nil // at the next Settle
+	}
 	if err != nil {
 		return v.giveUp(o, err)
 	}
@@ -42,25 +45,42 @@ func (v *Vault) complete(o *object) error {
 
 func (o *object) lacksNothing() bool { return o.end != nil && o.held.holds(0, o.end.Size) }
 
-// sumBuffer is how much is read at a time for a sum, in bytes.
-const sumBuffer = 1 << 20
+const (
+	// sumBuffer is how much is read at a time for a sum, in bytes.
+	sumBuffer = 1 << 20
+	// sumSlice is how much of objects is read back between two calls of Settle, in
+	// bytes: a third of a second of work, and more while nothing comes. An object
+	// that is one large hole costs its sender nothing and would otherwise hold up
+	// everybody else for hours.
+	sumSlice = 512 << 20
+	sumQuiet = 4 * sumSlice
+)
+
+// errMoreToHash says that a slice is done and the object is not.
+var errMoreToHash = errors.New("more is to be read")
 
 // sum returns the hash of the whole object: the rest behind the frontier is read
-// from the file. After an error the frontier stands where it came up.
-func (o *object) sum() (sum Hash, err error) {
+// from the file, at most left bytes of it, which are taken off. After an error the
+// frontier stands where it came up.
+func (o *object) sum(left *int64) (sum Hash, err error) {
 	if err := o.file.Truncate(o.end.Size); err != nil { // a hole at the end
 		return sum, err
 	}
 	if o.frontier < o.end.Size {
-		buf := make([]byte, min(sumBuffer, o.end.Size-o.frontier))
-		for o.frontier < o.end.Size && err == nil {
+		stop := o.frontier + min(*left, o.end.Size-o.frontier)
+		buf := make([]byte, min(sumBuffer, stop-o.frontier))
+		for o.frontier < stop && err == nil {
 			var n int
-			n, err = o.file.ReadAt(buf[:min(int64(len(buf)), o.end.Size-o.frontier)], o.frontier)
+			n, err = o.file.ReadAt(buf[:min(int64(len(buf)), stop-o.frontier)], o.frontier)
 			o.hash.Write(buf[:n])
 			o.frontier += int64(n)
+			*left -= int64(n)
 		}
 		if err != nil && (err != io.EOF || o.frontier < o.end.Size) {
 			return sum, err
+		}
+		if o.frontier < o.end.Size {
+			return sum, errMoreToHash
 		}
 	}
 	o.hash.Sum(sum[:0])

@@ -56,10 +56,13 @@ func (o *object) load(path string) error {
 	return nil
 }
 
+// oldest returns the object that was not used for longest. One that only waits to
+// be read back goes last: it would have to be read from its start again.
 func (v *Vault) oldest() *object {
 	var first *object
 	for _, o := range v.open {
-		if first == nil || o.used < first.used {
+		if first == nil || first.lacksNothing() && !o.lacksNothing() ||
+			first.lacksNothing() == o.lacksNothing() && o.used < first.used {
 			first = o
 		}
 	}
@@ -68,6 +71,9 @@ func (v *Vault) oldest() *object {
 
 // park saves the map of a partial object and closes it.
 func (v *Vault) park(o *object) error {
+	if o.lacksNothing() {
+		v.ready = append(v.ready, o.key)
+	}
 	err := v.saveMap(o)
 	delete(v.open, o.key)
 	if cerr := o.file.Close(); err == nil {
@@ -248,11 +254,17 @@ func (v *Vault) findPartial() error {
 	return err
 }
 
-// completeReady completes the partial objects that lacked nothing when the
-// process before this one ended.
+// completeReady completes the partial objects that lacked nothing when they were
+// closed, by this process or the one before.
 func (v *Vault) completeReady() {
-	for _, k := range v.ready {
-		o, err := v.openObject(k, v.partial[k])
+	ready := v.ready
+	v.ready = nil
+	for _, k := range ready {
+		of, ok := v.partial[k]
+		if !ok {
+			continue // it was completed or dropped meanwhile
+		}
+		o, err := v.openObject(k, of)
 		if err == nil {
 			err = v.complete(o)
 		}
@@ -260,5 +272,4 @@ func (v *Vault) completeReady() {
 			v.troubled(err)
 		}
 	}
-	v.ready = nil
 }

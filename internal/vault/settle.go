@@ -27,6 +27,10 @@ func (v *Vault) Settle(quiet bool) error {
 			v.troubled(err)
 		}
 	}
+	if v.sumLeft = sumSlice; quiet {
+		v.sumLeft = sumQuiet
+	}
+	v.completeReady()
 	now := v.opt.Now()
 	for _, o := range v.open {
 		if o.lacksNothing() {

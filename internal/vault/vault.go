@@ -68,7 +68,8 @@ type Vault struct {
 	partial map[key]string   // partial objects that have a map on disk, and the snapshot they came for
 	fresh   map[key]content  // complete, not synced yet
 	held    map[key]*os.File // a few of them, kept open until they are synced
-	ready   []key            // partial objects found at the start that lack nothing
+	ready   []key            // partial objects that lack nothing and are not open
+	sumLeft int64            // bytes of objects that may be read back until the next Settle
 	small   *object          // the latest short object, still in memory
 	used    uint64           // counts uses of partial objects
 	pending map[Snapshot]*pending
@@ -143,7 +144,7 @@ func (v *Vault) acquire() (err error) {
 	if v.root, err = os.Open(v.own()); err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
-	v.syncEach = syncEachOn(v.root)
+	v.syncEach, v.sumLeft = syncEachOn(v.root), sumQuiet
 	bootID()
 	if v.clock, err = openClock(v.own("clock"), v.opt.Now, &v.disk); err != nil {
 		return err
