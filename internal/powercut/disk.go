@@ -101,7 +101,8 @@ func (d *Disk) FailReads(errno syscall.Errno) { d.unread.Store(int32(errno)) }
 
 func (d *Disk) wait() {
 	d.stalled.RLock()
-	d.stalled.RUnlock() //nolint:staticcheck // to wait is all that is wanted
+	//lint:ignore SA2001 to wait is all that is wanted
+	d.stalled.RUnlock()
 }
 
 func (d *Disk) write(p []byte, off int64) syscall.Errno {
