@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -18,7 +19,8 @@ func FuzzKeyFile(f *testing.F) {
 		}
 		for _, k := range []kind{senderSecret, receiverSecret} {
 			raw, err := k.decode(line)
-			if err == nil && k.encode(raw) != line {
+			unbroken := strings.Join(strings.Fields(line), "") // white space may break a key anywhere
+			if err == nil && k.encode(raw) != unbroken {
 				t.Errorf("%d bytes were taken for another key's text", len(line))
 			}
 		}
