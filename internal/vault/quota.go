@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"weir/internal/event"
 	"weir/internal/manifest"
@@ -63,12 +64,22 @@ func (v *Vault) openQuota() error {
 		return fmt.Errorf("adding up what the senders fill: %w", err)
 	}
 	for k, of := range v.partial {
-		if st, err := os.Stat(v.incoming(k)); err == nil {
-			source, _, _ := strings.Cut(of, "/")
-			v.arrive(k, source, st.Size())
-		}
+		source, _, _ := strings.Cut(of, "/")
+		v.arrive(k, source, v.arrivedBefore(k))
 	}
 	return v.loadUsage()
+}
+
+// arrivedBefore returns how much an earlier process got of an object: what its map
+// claims, without holes, which take no place on the disk.
+func (v *Vault) arrivedBefore(k key) int64 {
+	const sector = 512 // of st_blocks, stat(2)
+	var st unix.Stat_t
+	var o object
+	if unix.Stat(v.incoming(k), &st) != nil || o.load(v.incoming(k)) != nil {
+		return 0
+	}
+	return min(o.held.total(), st.Blocks*sector)
 }
 
 func (v *Vault) loadUsage() error {

@@ -74,6 +74,14 @@ func (r ranges) end() int64 {
 	return r[len(r)-1][1]
 }
 
+// total returns how many bytes are in the set.
+func (r ranges) total() (n int64) {
+	for _, x := range r {
+		n += x[1] - x[0]
+	}
+	return n
+}
+
 // valid reports whether a set that came from a file is one.
 func (r ranges) valid() bool {
 	last := int64(-1)
