@@ -221,7 +221,7 @@ func TestChangingFileIsNamed(t *testing.T) {
 	if p := g.list()[0]; p.Problems != 1 {
 		t.Errorf("listed as %+v", p)
 	}
-	if out := g.must("weir-vault", "show", "prod/etc/latest", "--vault", g.path("vault")); !strings.Contains(out, "[changed while read]") {
+	if out := g.must("weir-vault", "show", "prod/etc/latest", "--vault", g.path("vault")); !strings.Contains(out, `["changed while read"]`) {
 		t.Errorf("show says %s", out)
 	}
 }

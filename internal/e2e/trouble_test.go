@@ -27,7 +27,7 @@ func (g *rig) unprivileged(name string, args ...string) (output string, code int
 			}
 			switch path {
 			case g.dir: // shared with the receiver, which gave up root's powers
-				return os.Chmod(path, 0o777)
+				return os.Chmod(path, 0o777|os.ModeSticky)
 			case g.path("vault"):
 				return filepath.SkipDir
 			}
