@@ -1,0 +1,158 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"weir/internal/event"
+	"weir/internal/manifest"
+)
+
+// takeManifest unpacks and checks the manifest, if its object is there. A bad one
+// is refused, and the snapshot waits for another.
+func (v *Vault) takeManifest(p *pending) (bool, error) {
+	k := key{p.Sender, p.Ref.Object}
+	if c, ok := v.known(k); !ok || c.Size != p.Ref.ObjectSize {
+		return false, nil
+	}
+	dir := v.layout.pending(p.snap)
+	fresh := filepath.Join(dir, manifestFile+".new")
+	err := v.unpackManifest(p, k, fresh)
+	if err == nil {
+		_, err = hardlinkTargets(fresh)
+	}
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit) {
+		os.Remove(fresh)
+		if v.noteOften(event.ManifestRefused, p.snap, err.Error()) {
+			v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", p.snap.Ref()).Err(err).Msg("manifest refused")
+		}
+		p.Ref = nil
+		return false, v.savePending(p)
+	}
+	if err == nil {
+		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
+	}
+	if err == nil {
+		err = v.disk.rename(fresh, filepath.Join(dir, manifestFile))
+	}
+	if err == nil {
+		err = v.disk.syncPath(dir)
+	}
+	if err != nil {
+		return false, fmt.Errorf("storing the manifest of %s: %w", p.snap.Ref(), err)
+	}
+	p.manifest, p.stale = true, true
+	return true, nil
+}
+
+// unpackManifest decompresses the manifest into path and checks all of it: size,
+// hash, signature, form, and that it is of this snapshot.
+func (v *Vault) unpackManifest(p *pending, k key, path string) error {
+	in, err := os.Open(v.layout.object(k))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	zip, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer zip.Close()
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o444)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	w := &diskWriter{disk: &v.disk, file: out, space: &v.space}
+	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w)); err != nil {
+		if w.err != nil {
+			return w.err
+		}
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if w.off != p.Ref.Size {
+		return fmt.Errorf("%w: %w", ErrDamaged, errNotThis)
+	}
+	return v.disk.sync(out)
+}
+
+// diskWriter writes through the disk and remembers its errors, so that they are
+// told apart from those of what is read.
+type diskWriter struct {
+	disk  *disk
+	file  *os.File
+	space *spaceWatch // asked before each write, unless nil
+	off   int64
+	err   error
+}
+
+func (w *diskWriter) Write(p []byte) (n int, err error) {
+	if w.space != nil {
+		if w.err = w.space.ask(len(p)); w.err != nil {
+			return 0, w.err
+		}
+	}
+	n, err = w.disk.writeAt(w.file, p, w.off)
+	w.off += int64(n)
+	w.err = err
+	return n, err
+}
+
+var errNotThis = errors.New("it is of another snapshot, or not what was announced or signed")
+
+// readManifest checks the text of a manifest against the snapshot.
+func (p *pending) readManifest(text io.Reader) error {
+	r, err := manifest.NewReader(text, manifest.Limits{})
+	if err != nil {
+		return err
+	}
+	h := r.Header()
+	if h.Sender != p.Sender || h.Source != p.Source || h.Number != p.Number || !h.Taken.Truncate(time.Second).Equal(p.Taken) {
+		return errNotThis
+	}
+	for err == nil {
+		_, err = r.Next()
+	}
+	if err != io.EOF {
+		return err
+	}
+	if Hash(r.Sum()) != p.Ref.SHA256 || !manifest.Verify(p.Ref.PublicKey, r.Digest(), p.Ref.Signature) ||
+		!bytes.Equal(h.Previous[:], p.Ref.Previous[:]) {
+		return errNotThis
+	}
+	t := r.Trailer()
+	p.Files, p.Bytes, p.Problems = t.Files, t.Bytes, t.Problems
+	return nil
+}
+
+// eachEntry reads a manifest file.
+func eachEntry(path string, visit func(*manifest.Entry) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading a manifest: %w", err)
+	}
+	defer f.Close()
+	r, err := manifest.NewReader(f, manifest.Limits{})
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+		if err := visit(e); err != nil {
+			return err
+		}
+	}
+}
