@@ -28,16 +28,18 @@ const (
 func (l layout) spare(s Snapshot) string { return l.own(sparesDir, s.Sender, s.Source, s.Name()) }
 
 // keepSpare moves the packed manifest aside once its restore point is published.
-// Without it the vault is as good as before, so trouble is only told.
+// Without it the vault is as good as before, so trouble is only told. It is moved,
+// not linked: what a power cut brings back among the objects then has one name, and
+// is swept away.
 func (v *Vault) keepSpare(p *pending) {
 	k := key{p.Sender, p.Ref.Object}
 	dir := v.spare(p.snap)
 	err := v.makeDir(dir)
 	if err == nil {
-		err = os.Link(v.layout.object(k), filepath.Join(dir, packed))
+		err = v.disk.rename(v.layout.object(k), filepath.Join(dir, packed))
 	}
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // it was moved before a crash
 	}
 	if err == nil {
 		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)

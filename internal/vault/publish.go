@@ -141,9 +141,8 @@ func (v *Vault) published(p *pending, sum Hash) {
 	}
 	if p.Ref != nil {
 		v.checkChain(p)
-		v.keepSpare(p)
 		v.stored(p.Sender, p.Source, -p.Ref.ObjectSize)
-		v.forget(key{p.Sender, p.Ref.Object})
+		v.retireManifest(p)
 	}
 	delete(v.pending, p.snap)
 	v.whole[p.snap] = true
@@ -163,8 +162,19 @@ func (v *Vault) published(p *pending, sum Hash) {
 	}
 }
 
-// forget removes an object that no restore point links, from the catalog first:
-// what the catalog has must be there.
+// retireManifest takes the packed manifest away from the objects, as no restore
+// point links it: from the catalog first, as what the catalog has must be there.
+func (v *Vault) retireManifest(p *pending) {
+	k := key{p.Sender, p.Ref.Object}
+	if err := v.catalog.remove(k); err != nil {
+		v.troubled(err)
+		return
+	}
+	v.keepSpare(p)
+	os.Remove(v.layout.object(k)) // if it could not be moved
+}
+
+// forget removes an object that no restore point links, in the same order.
 func (v *Vault) forget(k key) {
 	if err := v.catalog.remove(k); err != nil {
 		v.troubled(err)

@@ -44,9 +44,9 @@ func (v *Vault) sweepSender(sender string) error {
 	if err != nil {
 		return err
 	}
-	swept := 0
+	swept, spares := 0, v.spareInodes(sender)
 	for _, d := range dirs {
-		n, err := v.sweepDir(sender, v.own("objects", sender, d.Name()))
+		n, err := v.sweepDir(sender, v.own("objects", sender, d.Name()), spares)
 		if swept += n; err != nil {
 			return err
 		}
@@ -68,7 +68,25 @@ func (v *Vault) awaitsManifest(sender string) bool {
 	return false
 }
 
-func (v *Vault) sweepDir(sender, dir string) (swept int, err error) {
+// spareInodes returns the files that are second copies of manifests. A power cut may
+// leave one under the name, too, that it had among the objects: btrfs replays the
+// new name of a moved file without taking the old one away.
+func (v *Vault) spareInodes(sender string) map[uint64]bool {
+	paths, err := filepath.Glob(filepath.Join(globQuote(v.own(sparesDir, sender)), "*", "*", packed))
+	if err != nil {
+		return nil
+	}
+	inodes := map[uint64]bool{}
+	for _, path := range paths {
+		var st unix.Stat_t
+		if unix.Lstat(path, &st) == nil {
+			inodes[st.Ino] = true
+		}
+	}
+	return inodes
+}
+
+func (v *Vault) sweepDir(sender, dir string, spares map[uint64]bool) (swept int, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
@@ -83,7 +101,7 @@ func (v *Vault) sweepDir(sender, dir string) (swept int, err error) {
 		}
 		path := filepath.Join(dir, e.Name())
 		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil || st.Nlink > 1 {
+		if err := unix.Lstat(path, &st); err != nil || st.Nlink > 1 && !spares[st.Ino] {
 			continue
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
