@@ -75,14 +75,22 @@ const (
 func (v *Vault) openCatalog(m *closedMark) error {
 	path := v.own(catalogFile)
 	if err := v.checkCatalog(path, m); err != nil {
-		v.log.Error().Str(event.Field, event.VaultRecovered).Err(err).Msg("the catalog is damaged; it is put aside and rebuilt from the restore points")
-		if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("putting the damaged catalog aside: %w", err)
+		if err := v.putCatalogAside(err); err != nil {
+			return err
 		}
 	}
 	var err error
 	v.catalog, v.unfilled, err = openCatalog(path)
 	return err
+}
+
+func (v *Vault) putCatalogAside(why error) error {
+	v.log.Error().Str(event.Field, event.VaultRecovered).Err(why).Msg("the catalog is damaged; it is put aside and rebuilt from the restore points")
+	path := v.own(catalogFile)
+	if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("putting the damaged catalog aside: %w", err)
+	}
+	return nil
 }
 
 func (v *Vault) checkCatalog(path string, m *closedMark) error {
@@ -111,14 +119,13 @@ func (v *Vault) mendCatalog() error {
 	if v.catalog.broken == nil {
 		return nil
 	}
-	v.log.Error().Str(event.Field, event.VaultRecovered).Err(v.catalog.broken).Msg("the catalog is damaged; it is put aside and rebuilt from the restore points")
+	why := v.catalog.broken
 	_ = v.catalog.close()
-	path := v.own(catalogFile)
-	if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("putting the damaged catalog aside: %w", err)
+	err := v.putCatalogAside(why)
+	if err != nil {
+		return err
 	}
-	var err error
-	if v.catalog, v.unfilled, err = openCatalog(path); err != nil {
+	if v.catalog, v.unfilled, err = openCatalog(v.own(catalogFile)); err != nil {
 		return err
 	}
 	return v.fillCatalog()

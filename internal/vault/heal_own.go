@@ -28,9 +28,8 @@ const (
 func (l layout) spare(s Snapshot) string { return l.own(sparesDir, s.Sender, s.Source, s.Name()) }
 
 // keepSpare moves the packed manifest aside once its restore point is published.
-// Without it the vault is as good as before, so trouble is only told. It is moved,
-// not linked: what a power cut brings back among the objects then has one name, and
-// is swept away.
+// Without it the vault is as good as before, so trouble is only told. What a
+// power cut brings back among the objects is swept away, see spareInodes.
 func (v *Vault) keepSpare(p *pending) {
 	k := key{p.Sender, p.Ref.Object}
 	dir := v.spare(p.snap)

@@ -163,24 +163,30 @@ func (v *Vault) published(p *pending, sum Hash) {
 }
 
 // retireManifest takes the packed manifest away from the objects, as no restore
-// point links it: from the catalog first, as what the catalog has must be there.
+// point links it.
 func (v *Vault) retireManifest(p *pending) {
 	k := key{p.Sender, p.Ref.Object}
-	if err := v.catalog.remove(k); err != nil {
-		v.troubled(err)
-		return
+	if v.unrecord(k) {
+		v.keepSpare(p)
+		os.Remove(v.layout.object(k)) // if it could not be moved
 	}
-	v.keepSpare(p)
-	os.Remove(v.layout.object(k)) // if it could not be moved
 }
 
-// forget removes an object that no restore point links, in the same order.
+// forget removes an object that no restore point links.
 func (v *Vault) forget(k key) {
-	if err := v.catalog.remove(k); err != nil {
-		v.troubled(err)
-		return
+	if v.unrecord(k) {
+		os.Remove(v.layout.object(k))
 	}
-	os.Remove(v.layout.object(k))
+}
+
+// unrecord takes an object out of the catalog, which comes before its file goes:
+// what the catalog has must be there.
+func (v *Vault) unrecord(k key) bool {
+	err := v.catalog.remove(k)
+	if err != nil {
+		v.troubled(err)
+	}
+	return err == nil
 }
 
 // publishReady publishes every snapshot that lacks nothing.
