@@ -25,11 +25,7 @@ func checkCommand(path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		write := report.Print
-		if *asJSON {
-			write = report.JSON
-		}
-		if err := write(cmd.OutOrStdout()); err != nil {
+		if err := report.Write(cmd.OutOrStdout(), *asJSON); err != nil {
 			return err
 		}
 		if report.Count(inspection.Bad) > 0 {

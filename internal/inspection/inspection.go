@@ -58,6 +58,14 @@ func (r Report) Count(s Severity) (n int) {
 	return n
 }
 
+// Write writes the report, for programs or for people.
+func (r Report) Write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return r.JSON(w)
+	}
+	return r.Print(w)
+}
+
 // Print writes the report for people.
 func (r Report) Print(w io.Writer) error {
 	for _, f := range r {
