@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -27,14 +28,15 @@ func (s setup) name() string {
 type outcome struct {
 	bytes      int64 // of content that arrived
 	took       time.Duration
+	sent       time.Duration // until the sender had sent it, where that was looked at
 	send, recv usage
 }
 
 // line writes the outcome as benchstat reads it.
 func (o outcome) line(name string) string {
 	gb := float64(o.bytes) / 1e9
-	return fmt.Sprintf("%s 1 %d ns/op %.3f Gbit/s %.3f send-s/GB %.3f recv-s/GB %.1f send-MiB %.1f recv-MiB", name,
-		o.took.Nanoseconds(), gb*8/o.took.Seconds(), o.send.cpu.Seconds()/gb, o.recv.cpu.Seconds()/gb,
+	return fmt.Sprintf("%s 1 %d ns/op %.2f s %.2f sent-s %.3f Gbit/s %.3f send-s/GB %.3f recv-s/GB %.1f send-MiB %.1f recv-MiB", name,
+		o.took.Nanoseconds(), o.took.Seconds(), o.sent.Seconds(), gb*8/o.took.Seconds(), o.send.cpu.Seconds()/gb, o.recv.cpu.Seconds()/gb,
 		float64(o.send.peak)/(1<<20), float64(o.recv.peak)/(1<<20))
 }
 
@@ -54,7 +56,7 @@ var measures map[string]func(b *bench, ctx context.Context, s setup) (outcome, e
 
 func init() {
 	measures = map[string]func(*bench, context.Context, setup) (outcome, error){
-		"weir": (*bench).weir, "bare": (*bench).bare, "iperf3": (*bench).iperf3, "udpcast": (*bench).udpcast,
+		"weir": (*bench).weir, "files": (*bench).files, "again": (*bench).again, "bare": (*bench).bare, "iperf3": (*bench).iperf3, "udpcast": (*bench).udpcast,
 	}
 }
 
@@ -87,11 +89,11 @@ func run(ctx context.Context, args []string) (err error) {
 	if b.opt.pace {
 		return b.paces(ctx, os.Stdout)
 	}
-	b.file = b.place.path("source", "file")
-	if err := makeFile(b.file, int64(b.opt.size)); err != nil {
+	os.RemoveAll(b.place.path("source")) // of a run that was cut short
+	defer os.RemoveAll(b.place.path("source"))
+	if err := b.source(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.place.path("source"))
 	out, err := b.opt.output()
 	if err != nil {
 		return err
@@ -103,6 +105,15 @@ func run(ctx context.Context, args []string) (err error) {
 		return nil
 	}
 	return printTable(os.Stdout, b.opt.out)
+}
+
+// source makes what is sent: one large file, where a tool sends that.
+func (b *bench) source() error {
+	b.file = b.place.path("source", "file")
+	if !slices.ContainsFunc(b.opt.tools, func(tool string) bool { return !ofTree(tool) }) {
+		return nil
+	}
+	return makeFile(b.file, int64(b.opt.size))
 }
 
 // all runs every row.
@@ -124,7 +135,7 @@ func (b *bench) all(ctx context.Context, out io.Writer) error {
 
 // row runs one row. A run that fails is told of and does not count.
 func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
-	if s.loss > 0 && s.tool != "weir" {
+	if s.loss > 0 && s.tool != "weir" && s.tool != "files" {
 		return nil // nothing drops single frames for the others
 	}
 	b.udpcastMost = 0
@@ -141,14 +152,16 @@ func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
 }
 
 func (b *bench) once(ctx context.Context, out io.Writer, s setup) error {
-	w, err := b.warm()
-	if err != nil {
-		return err
-	}
-	defer w.close()
 	one, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	go w.feed(one)
+	if !ofTree(s.tool) {
+		w, err := b.warm()
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		go w.feed(one)
+	}
 	o, err := measures[s.tool](b, one, s)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -26,7 +26,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := strings.Split(out.String(), "\n")
-	if f := strings.Fields(rows[1]); f[4] != "3" || f[5] != "1" || f[6] != "4.00" {
+	if f := strings.Fields(rows[1]); f[4] != "3" || f[5] != "1" || f[7] != "4.00" {
 		t.Errorf("the row of weir is wrong: %s", rows[1])
 	}
 	if !strings.HasSuffix(strings.TrimSpace(rows[2]), "0.50 of its rate") {

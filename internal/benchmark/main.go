@@ -6,6 +6,8 @@
 // medians:
 //
 //	go run ./internal/benchmark -models S -mtu 1500 -loss 0,1 -rate 7.5Gbit
+//	go run ./internal/benchmark -tools files -models S -rate 1Gbit
+//	go run ./internal/benchmark -tools again -models S -files 1000000 -file-size 16B -rate 1Gbit
 //	go run ./internal/benchmark -tools weir,bare,iperf3,udpcast -out all.txt
 //
 // Of a veth pair three models are made, see model. Frames are lost one by one in

@@ -23,6 +23,8 @@ type options struct {
 	burst         config.Duration
 	overhead      config.Percent
 	size, train   config.Size
+	files         int
+	fileSize      config.Size
 	runs          int
 	pin, pace     bool
 	huge          bool
@@ -34,7 +36,7 @@ func parse(args []string) (o options, err error) {
 	o = options{rate: 7.5e9, size: 2 << 30, burst: config.Duration(time.Millisecond), overhead: 10}
 	var errs []error
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
-	tools := f.String("tools", "weir", "what to measure: weir, bare, iperf3, udpcast")
+	tools := f.String("tools", "weir", "what to measure: weir, bare, iperf3, udpcast; files: many small files; again: their second snapshot")
 	models := f.String("models", "S,G,W", "models of the link: S super-packets cross it whole, G the receiver merges, W one packet at a time")
 	mtus := f.String("mtu", "1500", "MTUs")
 	losses := f.String("loss", "0", "random loss in percent")
@@ -43,6 +45,8 @@ func parse(args []string) (o options, err error) {
 	f.TextVar(&o.train, "train", config.BurstBytes, "burst_bytes: what leaves back to back")
 	f.TextVar(&o.overhead, "overhead", o.overhead, "parity")
 	f.TextVar(&o.size, "size", o.size, "size of the file")
+	f.IntVar(&o.files, "files", 100_000, "how many files, for the tools files and again")
+	f.TextVar(&o.fileSize, "file-size", config.Size(4<<10), "size of each of them")
 	f.IntVar(&o.runs, "runs", 5, "runs of each; medians are shown")
 	f.BoolVar(&o.pin, "pin", false, "sender on CPU 0, receiver on CPU 1")
 	f.BoolVar(&o.pace, "pace", false, "instead, measure how exact the pace is, from a capture (needs tcpdump)")
@@ -67,11 +71,11 @@ func (o *options) check() error {
 	}
 	for _, t := range o.tools {
 		if measures[t] == nil {
-			return fmt.Errorf("there is no tool %q: weir, bare, iperf3 and udpcast are known", t)
+			return fmt.Errorf("there is no tool %q: weir, files, again, bare, iperf3 and udpcast are known", t)
 		}
 	}
-	if o.runs < 1 {
-		return errors.New("runs must be at least 1")
+	if o.runs < 1 || o.files < 1 || o.fileSize < minFileSize {
+		return fmt.Errorf("runs and files must be at least 1, file-size %d", minFileSize)
 	}
 	return nil
 }

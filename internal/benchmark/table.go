@@ -12,7 +12,9 @@ import (
 )
 
 // units are the columns of the table.
-var units = []string{"Gbit/s", "send-s/GB", "recv-s/GB", "send-MiB", "recv-MiB"}
+var units = []string{"s", rateUnit, "send-s/GB", "recv-s/GB", "send-MiB", "recv-MiB"}
+
+const rateUnit = "Gbit/s"
 
 // row is all runs of one name.
 type row struct {
@@ -58,8 +60,8 @@ func printTable(w io.Writer, path string) error {
 func ratio(rows []*row, r *row) string {
 	at, tool, _ := strings.Cut(r.name, "tool=")
 	for _, ours := range rows {
-		if tool != "weir" && ours.name == at+"tool=weir" && r.median(units[0]) > 0 {
-			return fmt.Sprintf("%.2f of its rate", ours.median(units[0])/r.median(units[0]))
+		if tool != "weir" && !ofTree(tool) && ours.name == at+"tool=weir" && r.median(rateUnit) > 0 {
+			return fmt.Sprintf("%.2f of its rate", ours.median(rateUnit)/r.median(rateUnit))
 		}
 	}
 	return ""

@@ -103,6 +103,7 @@ func (p *pair) push(ctx context.Context, s setup, path string) (o outcome, err e
 	if o.send, err = send.wait(); err != nil {
 		return o, err
 	}
+	o.sent = time.Since(begun)
 	if o.recv, err = recv.wait(); err != nil {
 		return o, err
 	}
