@@ -63,7 +63,7 @@ func (s *service) open(c config.Receiver) error {
 		return err
 	}
 	senders := opt.Signers
-	opt.Log, opt.OnPublish = s.log, s.published
+	opt.Log, opt.OnPublish, opt.Point = s.log, s.published, points()
 	if s.vault, err = vault.Open(c.Vault, opt); err != nil {
 		return err
 	}

@@ -51,7 +51,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removePrograms()
+	os.Exit(code)
 }
 
 func (w *world) open(dir string, opt vault.Options) *vault.Vault {
