@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/geometry"
 	"weir/protocol"
 )
 
@@ -226,7 +227,7 @@ func TestMemoryDoesNotGrowWithContent(t *testing.T) {
 
 // BenchmarkPush measures the sender without a link: read, hash, parity, seal.
 func BenchmarkPush(b *testing.B) {
-	g, err := NewGeometry(1e9, 0.1, 20*time.Millisecond, protocol.SymbolMTU1500)
+	g, err := geometry.New(1e9, 0.1, 20*time.Millisecond, protocol.SymbolMTU1500)
 	if err != nil {
 		b.Fatal(err)
 	}

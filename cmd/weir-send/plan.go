@@ -13,8 +13,8 @@ import (
 
 	"weir/internal/config"
 	"weir/internal/exit"
+	"weir/internal/geometry"
 	"weir/internal/plan"
-	"weir/sender"
 )
 
 // planned is what plan reckons with: the configuration's values unless flags give
@@ -102,7 +102,7 @@ func (p *planned) shape() error {
 	if p.Geometry.K != 0 {
 		return nil
 	}
-	g, err := sender.NewGeometry(uint64(p.Rate), p.Overhead.Fraction(), time.Duration(p.Burst), p.Geometry.Symbol)
+	g, err := geometry.New(uint64(p.Rate), p.Overhead.Fraction(), time.Duration(p.Burst), p.Geometry.Symbol)
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}

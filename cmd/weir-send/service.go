@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"weir/internal/config"
+	"weir/internal/geometry"
 	"weir/internal/keys"
 	"weir/internal/pacing"
 	"weir/internal/udptx"
@@ -50,7 +51,7 @@ func (s *service) open() error {
 	}
 	g := c.Geometry
 	if g.K == 0 {
-		g, err = sender.NewGeometry(uint64(c.Rate), c.Overhead.Fraction(), time.Duration(c.Burst), g.Symbol)
+		g, err = geometry.New(uint64(c.Rate), c.Overhead.Fraction(), time.Duration(c.Burst), g.Symbol)
 		if err != nil {
 			return err
 		}

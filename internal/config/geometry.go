@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"weir/internal/geometry"
 	"weir/protocol"
 )
 
@@ -15,12 +16,7 @@ const (
 	udpHeader  = 8
 	ipv4Header = 20
 	ipv6Header = 40
-	ethernet   = 38 // preamble, header, checksum and gap
 )
-
-// blockSlack is the share of the limit that a derived geometry may use: depth
-// and parity shards are whole numbers, so a block is rounded up.
-const blockSlack = 0.97
 
 func (c *Sender) readGeometry(t *table) {
 	t.integer("k", &c.Geometry.K)
@@ -115,24 +111,13 @@ func (c *Sender) maxDepth() int {
 }
 
 // LongestBurst returns the longest Burst that Rate, Overhead, MTU and Memory
-// allow, rounded down to a round figure. An outage of m x depth frames is
-// bridged, and those are m/(k+m) of a block.
+// allow, rounded down to a round figure.
 func (c *Sender) LongestBurst() Duration {
 	symbol := c.Geometry.Symbol
 	if symbol == 0 {
 		symbol = c.maxSymbol()
 	}
-	if c.Rate == 0 || symbol <= 0 {
-		return 0
-	}
-	parity := c.Overhead.Fraction() / (1 + c.Overhead.Fraction())
-	shardRow := float64(protocol.MaxShards * symbol)
-	limit := min(float64(c.blockLimit()), shardRow*protocol.MaxDepth)
-	frames := limit * blockSlack * parity / float64(symbol)
-	wire := float64(symbol + protocol.FrameOverhead + udpHeader + c.ipHeader() + ethernet)
-	seconds := frames * wire * 8 / float64(c.Rate)
-	const longest = float64(time.Hour / time.Second)
-	return round(Duration(min(seconds, longest) * float64(time.Second)))
+	return round(Duration(geometry.Longest(uint64(c.Rate), c.Overhead.Fraction(), symbol, c.blockLimit())))
 }
 
 // round cuts a time down to whole milliseconds, shorter ones to microseconds.

