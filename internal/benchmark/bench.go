@@ -49,6 +49,7 @@ type bench struct {
 	hosts *hosts
 
 	udpcastMost int
+	sentOnce    *pair // that has sent the first snapshot of the files
 }
 
 // measures has the tools by name.
@@ -107,9 +108,14 @@ func run(ctx context.Context, args []string) (err error) {
 	return printTable(os.Stdout, b.opt.out)
 }
 
-// source makes what is sent: one large file, where a tool sends that.
+// source makes what the tools send: one large file, or many small ones.
 func (b *bench) source() error {
 	b.file = b.place.path("source", "file")
+	if slices.ContainsFunc(b.opt.tools, ofTree) {
+		if err := b.makeTree(); err != nil {
+			return err
+		}
+	}
 	if !slices.ContainsFunc(b.opt.tools, func(tool string) bool { return !ofTree(tool) }) {
 		return nil
 	}

@@ -23,26 +23,25 @@ const (
 // ofTree reports whether a tool sends a tree of small files, not one large file.
 func ofTree(tool string) bool { return tool == "files" || tool == "again" }
 
-// tree makes the files once.
-func (b *bench) tree() (string, error) {
-	root := b.place.path("source", "tree")
-	if exists(root) {
-		return root, nil
-	}
+// root is where the files lie.
+func (b *bench) root() string { return b.place.path("source", "tree") }
+
+// makeTree makes the files.
+func (b *bench) makeTree() error {
 	content := make([]byte, b.opt.fileSize)
 	for i := range b.opt.files {
-		dir := filepath.Join(root, fmt.Sprintf("d%04d", i/filesPerDir))
+		dir := filepath.Join(b.root(), fmt.Sprintf("d%04d", i/filesPerDir))
 		if i%filesPerDir == 0 {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
-				return "", err
+				return err
 			}
 		}
 		binary.LittleEndian.PutUint64(content, uint64(i))
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%03d", i%filesPerDir)), content, 0o644); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return root, nil
+	return nil
 }
 
 // files measures a push of many small files until they are published, on an ext4
@@ -50,10 +49,6 @@ func (b *bench) tree() (string, error) {
 // the last minutes, so that a vault on one that was just emptied would be slower
 // by a multiple, and by another one each time.
 func (b *bench) files(ctx context.Context, s setup) (o outcome, err error) {
-	root, err := b.tree()
-	if err != nil {
-		return o, err
-	}
 	d, err := newDisk(ctx)
 	if err != nil {
 		return o, err
@@ -63,7 +58,7 @@ func (b *bench) files(ctx context.Context, s setup) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	o, err = p.push(ctx, s, root)
+	o, err = p.push(ctx, s, b.root())
 	o.bytes = int64(b.opt.files) * int64(b.opt.fileSize)
 	return o, err
 }
@@ -71,38 +66,30 @@ func (b *bench) files(ctx context.Context, s setup) (o outcome, err error) {
 // again measures the sender at a second snapshot in which nothing has changed.
 // There is no receiver: the sender could not tell. It ends when it has sent.
 func (b *bench) again(ctx context.Context, s setup) (o outcome, err error) {
-	root, err := b.tree()
-	if err != nil {
-		return o, err
-	}
-	p := &pair{bench: b, dir: b.place.path("source", "again")}
-	if !exists(p.dir) {
-		if p, err = b.newPair(ctx, p.dir, s); err != nil {
+	if b.sentOnce == nil {
+		p, err := b.newPair(ctx, b.place.path("source", "again"), s)
+		if err != nil {
 			return o, err
 		}
-		if _, err := p.changed(ctx, root); err != nil {
+		if _, err := p.changed(ctx); err != nil {
 			return o, fmt.Errorf("the first snapshot: %w", err)
 		}
+		b.sentOnce = p
 	}
 	begun := time.Now()
-	o.send, err = p.changed(ctx, root)
+	o.send, err = b.sentOnce.changed(ctx)
 	o.took, o.bytes = time.Since(begun), int64(b.opt.files)*int64(b.opt.fileSize)
 	return o, err
 }
 
 // changed sends what has changed of a tree.
-func (p *pair) changed(ctx context.Context, root string) (usage, error) {
+func (p *pair) changed(ctx context.Context) (usage, error) {
 	send, err := start(ctx, p.hosts.send, p.cpu(0), filepath.Join(p.bin, "weir-send"),
-		"push", "--config", p.path("sender.toml"), "--changed", "--source", "etc", root)
+		"push", "--config", p.path("sender.toml"), "--changed", "--source", "etc", p.root())
 	if err != nil {
 		return usage{}, err
 	}
 	return send.wait()
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // fileDisk is an ext4 in a file.
