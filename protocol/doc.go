@@ -177,6 +177,36 @@
 // send again, so that one of which no frame came is missed however long the
 // outage was.
 //
+// KeyChange (6) offers another signing key in place of one that is trusted. It is
+// alone in a block, without a Context, and comes again and again, with each
+// heartbeat, until the sender signs with the new key:
+//
+//	sender     1 byte of length, then the sender's name
+//	counter    8 bytes, from 1, greater than in every earlier KeyChange of the
+//	           sender
+//	old        8 bytes, the key id of the key that signs
+//	new        32 bytes, the public key that is offered; not the old one
+//	proof      64 bytes, Ed25519 by the new key over the ASCII string
+//	           "weir key change v1", one zero byte, and all of the body before
+//	           the proof
+//	signature  64 bytes, Ed25519 by the old key over the same string, a zero
+//	           byte, and all of the body before the signature
+//
+// A receiver takes it only in a session of the sender that it names, signed by a
+// key that is trusted for that sender and not revoked, and with a counter above
+// the highest that it has taken from the sender. It keeps the offer and tells of
+// it; only a person makes the new key trusted, who has compared its fingerprint
+// with the one that the sender's host shows. From then on the receiver takes both
+// keys. The sender signs with the old one until it is told to change over, and
+// that is the whole of the rule that loses nothing: a key that is in use is
+// trusted at every moment, however long the person takes, and whether or not the
+// sender learns of it. A sender that changed over too early is refused with words
+// that say so, its offer is still there to be accepted, and later passes bring
+// what was refused.
+//
+// A manifest is good when any key that is trusted for its sender signed it, as
+// passes and repair codes may send manifests again that an earlier key signed.
+//
 // Calibration (8) says at which rates the following frames of the session leave.
 // It is alone in a block, without a Context; all blocks of a calibration hold the
 // same record, and the first ones come before the frames that it is about:

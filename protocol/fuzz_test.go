@@ -55,6 +55,8 @@ func FuzzRecords(f *testing.F) {
 	b = AppendManifest(b, &Manifest{ObjectSize: 1, Size: 1})
 	f.Add(AppendCalibration(nil, &Calibration{First: 1, Steps: []CalibrationStep{{1, 2}}}))
 	b = AppendCompressed(b, &Compressed{Offset: 3, Length: 9, Frame: []byte("frame")})
+	change := testKeyChange()
+	f.Add(AppendKeyChange(nil, &change))
 	f.Add(AppendHeartbeat(b, &Heartbeat{Sources: []SourceState{{Source: "a", Number: 1}}}))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		for rest := block; ; {
@@ -87,6 +89,8 @@ func appendAny(v any) []byte {
 		return AppendCalibration(nil, &r)
 	case Compressed:
 		return AppendCompressed(nil, &r)
+	case KeyChange:
+		return AppendKeyChange(nil, &r)
 	}
 	return nil
 }

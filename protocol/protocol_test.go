@@ -274,6 +274,8 @@ func parseAny(kind RecordKind, body []byte) (any, error) {
 		return ParseCalibration(body)
 	case RecordCompressed:
 		return ParseCompressed(body)
+	case RecordKeyChange:
+		return ParseKeyChange(body)
 	}
 	return nil, ErrRecord
 }

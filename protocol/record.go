@@ -16,6 +16,7 @@ const (
 	RecordManifest  RecordKind = 4
 	RecordHeartbeat RecordKind = 5
 
+	RecordKeyChange   RecordKind = 6
 	RecordCompressed  RecordKind = 7
 	RecordCalibration RecordKind = 8
 )

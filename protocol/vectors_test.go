@@ -218,6 +218,7 @@ func newRecordVectors() []recordVector {
 		Heartbeat{Clock: 1763859600e9, Sources: []SourceState{{"etc", 42, 1, Hash{7}}, {"pg.main", 1, 2, Hash{8}}}},
 		Calibration{Session: SessionID{0: 0xcc, 7: 0xdd}, First: 25, Steps: []CalibrationStep{{1e8, 19360}, {2e8, 38720}}},
 		Compressed{Object: id, Offset: 8192, Length: 4096, Frame: zeroPage},
+		testKeyChange(),
 	}
 	var out []recordVector
 	for _, v := range values {
@@ -257,6 +258,11 @@ func newBadRecords() []badVector {
 	long := func(i int) []byte {
 		return body(good[i].Kind, append(bytes.Clone(good[i].Bytes[RecordHeaderSize:]), 0))
 	}
+	changed := func(change func(*KeyChange)) []byte {
+		c := testKeyChange()
+		change(&c)
+		return AppendKeyChange(nil, &c)
+	}
 	bad := map[string][]byte{
 		"half a header":                 {2, 0, 0},
 		"body past the block":           AppendRecordHeader(nil, RecordData, 1<<31),
@@ -290,6 +296,11 @@ func newBadRecords() []badVector {
 		"compressed of 4 GiB":           AppendCompressed(nil, &Compressed{Length: 1<<32 - 1, Frame: zeroPage}),
 		"compressed past the limit":     AppendCompressed(nil, &Compressed{Offset: MaxObject - 4096, Length: 4096, Frame: zeroPage}),
 		"compressed at offset 2^63":     AppendCompressed(nil, &Compressed{Offset: 1 << 63, Length: 4096, Frame: zeroPage}),
+		"key change cut":                cut(9),
+		"key change too long":           long(9),
+		"key change with counter 0":     changed(func(c *KeyChange) { c.Counter = 0 }),
+		"key change with a path":        changed(func(c *KeyChange) { c.Sender = "../prod" }),
+		"key change to the same key":    changed(func(c *KeyChange) { c.Old = NewKeyID(c.New[:]) }),
 		"compressed cut":                body(RecordCompressed, make([]byte, 27)),
 	}
 	var out []badVector

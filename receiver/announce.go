@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bytes"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 
@@ -11,7 +12,8 @@ import (
 
 // Why an announce is refused, in words for the operator.
 var (
-	errUnknownSender = errors.New("its sender is not trusted here; if it should be, run `weir-recv trust NAME KEY` and start weir-recv again")
+	errUnknownSender = errors.New("its sender is not trusted here; if it should be, run `weir-recv trust NAME KEY`, or `weir-recv senders` if a sender changed its key")
+	errRevoked       = errors.New("its key is revoked here; `weir-recv senders` says when")
 	errSignature     = errors.New("its signature is wrong: it was forged, or damaged on the way")
 	errOtherReceiver = errors.New("it is sealed to another receiver's key; give the sender the key that `weir-recv key` prints")
 	errCounter       = errors.New("its session counter is not above the last one: it is a replay, or the sender's state was lost and its clock runs behind")
@@ -60,14 +62,14 @@ func (r *Receiver) announce(frame []byte, id protocol.SessionID) {
 		r.drops.count(reason)
 		return
 	}
-	if r.senders[a.Key] != nil && !r.budget.take() {
+	if r.signers[a.Key] != nil && !r.budget.take() {
 		r.drops.count(DropBudget)
 		return
 	}
 	s, err := r.verify(a, frame, 0)
 	switch {
 	case err != nil:
-	case s.params.Counter <= s.sender.counter:
+	case s.params.Counter <= s.signer.counter:
 		err = errCounter
 	case !s.sender.openings.take(r.now):
 		r.drops.count(DropBudget)
@@ -86,6 +88,8 @@ func (r *Receiver) refuse(a protocol.Announce, frame []byte, err error) {
 	switch {
 	case errors.Is(err, errUnknownSender):
 		reason = DropStranger
+	case errors.Is(err, errRevoked):
+		reason = DropRevoked
 	case errors.Is(err, errSignature):
 		reason = DropSignature
 	case errors.Is(err, errCounter):
@@ -102,16 +106,20 @@ func (r *Receiver) refuse(a protocol.Announce, frame []byte, err error) {
 // verify checks who made the announce before it spends the dearer
 // decapsulation on it.
 func (r *Receiver) verify(a protocol.Announce, frame []byte, floor uint64) (*session, error) {
-	snd := r.senders[a.Key]
-	if snd == nil {
+	snd := r.signers[a.Key]
+	switch {
+	case r.present.revoked[a.Key]:
+		return nil, errRevoked
+	case snd == nil:
 		return nil, errUnknownSender
-	}
-	if !a.Verify(snd.key) {
+	case !a.Verify(snd.key):
 		return nil, errSignature
 	}
 	p, opener, err := protocol.Params{}, (*protocol.Opener)(nil), protocol.ErrAuth
-	for _, key := range r.cfg.Keys {
+	var sealedTo hpke.PrivateKey
+	for _, key := range r.present.keys {
 		if p, opener, err = a.Open(key); err == nil {
+			sealedTo = key
 			break
 		}
 	}
@@ -125,12 +133,14 @@ func (r *Receiver) verify(a protocol.Announce, frame []byte, floor uint64) (*ses
 	case int64(p.BlockBytes())*2 > r.cfg.Memory:
 		return nil, errLarge
 	}
-	return newSession(snd, a.Session, p, opener, frame, floor), nil
+	s := newSession(snd, a.Session, p, opener, frame, floor)
+	s.sealedTo = sealedTo
+	return s, nil
 }
 
 // begin makes a session live and retires the oldest of its sender.
 func (r *Receiver) begin(s *session) {
-	s.sender.counter = max(s.sender.counter, s.params.Counter)
+	s.signer.counter = max(s.signer.counter, s.params.Counter)
 	r.retire(s.sender)
 	r.sessions = append(r.sessions, s)
 	r.last = s

@@ -56,7 +56,7 @@ func TestCountersGoByKey(t *testing.T) {
 	g.close()
 
 	fresh, freshSigner, _ := ed25519.GenerateKey(nil)
-	g.cfg.Senders["prod"], g.signer = fresh, freshSigner
+	g.cfg.Senders["prod"], g.signer = []ed25519.PublicKey{fresh}, freshSigner
 	g.start()
 	g.session(2)
 	if len(g.r.sessions) != 1 {

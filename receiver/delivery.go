@@ -48,7 +48,7 @@ func (d *delivery) run() bool {
 func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 	whole := d.block.held(off, n) == n
 	body := d.block.arena[off:][:n]
-	if d.context.Number == 0 && kind != protocol.RecordContext && kind != protocol.RecordHeartbeat && kind != protocol.RecordCalibration {
+	if d.context.Number == 0 && kind != protocol.RecordContext && !stands(kind) {
 		if whole {
 			d.refuse(kind, protocol.ErrRecord) // no context before it
 		}
@@ -76,11 +76,18 @@ func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 		err = d.heartbeat(body)
 	case kind == protocol.RecordCalibration:
 		err = d.calibration(body)
+	case kind == protocol.RecordKeyChange:
+		err = d.keyChange(body)
 	}
 	if err != nil {
 		d.refuse(kind, err)
 	}
 	return true
+}
+
+// stands reports whether records of a kind need no context.
+func stands(kind protocol.RecordKind) bool {
+	return kind == protocol.RecordHeartbeat || kind == protocol.RecordCalibration || kind == protocol.RecordKeyChange
 }
 
 // ranges delivers the runs of bytes of a Data record that are there.

@@ -27,6 +27,7 @@ const (
 	DropBudget                // an announce too many, not verified
 	DropSignature             // an announce whose signature is wrong
 	DropCounter               // an announce of an old session
+	DropRevoked               // an announce of a key that is revoked
 	DropRefused               // an announce that is refused for another reason
 	dropReasons
 
@@ -36,7 +37,7 @@ const (
 var dropNames = [dropReasons]string{
 	"malformed", "unknown-session", "old", "geometry", "closed", "changed",
 	"duplicate", "surplus", "forged", "replayed", "memory",
-	"announce-changed", "announce-stranger", "announce-budget", "announce-forged", "announce-replayed", "announce-refused",
+	"announce-changed", "announce-stranger", "announce-budget", "announce-forged", "announce-replayed", "announce-revoked", "announce-refused",
 }
 
 // String returns the name of the reason in logs and metrics.
@@ -57,7 +58,7 @@ func (d *drops) count(reason Drop) { d.reasons[reason].Add(1) }
 // Counters is what happened to datagrams since the start.
 type Counters struct {
 	Datagrams uint64
-	Dropped   map[string]uint64 // by reason
+	Dropped   map[string]uint64 // by reason; key changes among them are records, not datagrams
 }
 
 // Counters returns the counts so far. It may be called from anywhere.
@@ -66,6 +67,7 @@ func (r *Receiver) Counters() Counters {
 	for i := range r.drops.reasons {
 		c.Dropped[Drop(i).String()] = r.drops.reasons[i].Load()
 	}
+	r.offers.addTo(c.Dropped)
 	return c
 }
 

@@ -134,6 +134,14 @@ var hostileFrames = []hostile{
 	{"announce too long", DropMalformed, func(g *rig) []byte { return append(announceOf(g, 5), make([]byte, 200)...) }},
 	{"announce of a session that is open, changed", DropImpostor, func(g *rig) []byte { return announceOf(g, 700) }},
 	{"announce forged", DropSignature, func(g *rig) []byte { return announceOf(g, 5, 700) }},
+	{"announce of a revoked key", DropRevoked, func(g *rig) []byte {
+		own := g.signer
+		defer func() { g.signer = own }()
+		g.signer = g.further()
+		bad := g.newAnnounce(2, rigGeometry)
+		g.change(nil, g.public())
+		return bad
+	}},
 	{"announce of a stranger", DropStranger, func(g *rig) []byte {
 		own := g.signer
 		defer func() { g.signer = own }()

@@ -14,7 +14,6 @@ package receiver
 
 import (
 	"crypto/ed25519"
-	"crypto/hpke"
 	"errors"
 	"fmt"
 	"sync"
@@ -45,13 +44,16 @@ type Sink interface {
 
 // Config is what a Receiver needs.
 type Config struct {
-	Keys    []hpke.PrivateKey            // any of them opens an announce
-	Senders map[string]ed25519.PublicKey // the trusted senders by name
-	Memory  int64                        // bytes for blocks
-	State   string                       // path of the file of session counters
-	Log     zerolog.Logger
-	Now     func() time.Time
-	Sink    Sink
+	Roster        // at the start; see Change
+	Memory int64  // bytes for blocks
+	State  string // path of the file of session counters
+	Log    zerolog.Logger
+	Now    func() time.Time
+	Sink   Sink
+	// Offered, if not nil, is told of another key that a sender offers, signed by one
+	// that is trusted. It returns ErrOldOffer for one whose counter is not above that
+	// of the sender's last, and is called from the goroutine that calls the Sink.
+	Offered func(c protocol.KeyChange) error
 	// Calibrated, if not nil, is told how a calibration ended, on the thread that
 	// calls Tick.
 	Calibrated func(Calibrated)
@@ -71,7 +73,9 @@ const (
 type Receiver struct {
 	cfg      Config
 	memory   *memory
-	senders  map[protocol.KeyID]*sender
+	senders  map[string]*sender
+	signers  map[protocol.KeyID]*signer
+	present  *roster    // that the thread which receives goes by
 	sessions []*session // all live ones; few
 	last     *session   // of the latest frame
 	budget   verifyBudget
@@ -86,6 +90,8 @@ type Receiver struct {
 	reported time.Time
 	lossSeen time.Time
 
+	roster       atomic.Pointer[roster] // the newest
+	offers       offers
 	calibrations chan calibrationNote // from the worker
 
 	closing    bool
@@ -99,11 +105,18 @@ type Receiver struct {
 	remembered map[string]*savedSender // what the state tells of keys, trusted or not any more
 }
 
-// sender is a trusted sender and what is remembered of it.
-type sender struct {
-	name    string
+// signer is one key of a trusted sender.
+type signer struct {
+	*sender
+	id      protocol.KeyID
 	key     ed25519.PublicKey
 	counter uint64 // the highest session counter accepted
+}
+
+// sender is a trusted sender, with whichever of its keys it signs, and what is
+// remembered of it.
+type sender struct {
+	name string
 
 	past     Link            // of sessions that have ended
 	peak     peak            // of those, since TakeLinks
@@ -123,10 +136,9 @@ func New(cfg Config) (*Receiver, error) {
 	if cfg.Memory < minMemory {
 		return nil, fmt.Errorf("%d bytes: %w; set memory to 64MiB or more", cfg.Memory, ErrMemory)
 	}
-	r := &Receiver{cfg: cfg, memory: newMemory(cfg.Memory), senders: map[protocol.KeyID]*sender{}}
-	for name, key := range cfg.Senders {
-		r.senders[protocol.NewKeyID(key)] = &sender{name: name, key: key}
-	}
+	r := &Receiver{cfg: cfg, memory: newMemory(cfg.Memory), senders: map[string]*sender{}, signers: map[protocol.KeyID]*signer{}}
+	r.present = newRoster(cfg.Roster)
+	r.roster.Store(r.present)
 	r.now = cfg.Now()
 	r.budget.refill(r.now, verifyIdle)
 	saved, err := loadState(cfg.State)
@@ -274,13 +286,14 @@ func (r *Receiver) closePassed(s *session) {
 func (r *Receiver) closeBlock(s *session, blk *block) {
 	s.remove(blk)
 	r.queued.Add(1)
-	r.work <- job{block: blk, sender: s.sender.name, cut: r.closing}
+	r.work <- job{block: blk, sender: s.sender.name, key: s.signer.id, cut: r.closing}
 }
 
 // Tick does what time asks for. Call it about every 100 ms from the thread that
 // calls Datagram.
 func (r *Receiver) Tick() {
 	r.now = r.cfg.Now()
+	r.takeRoster()
 	r.budget.refill(r.now, r.verifyRate())
 	for _, s := range r.sessions {
 		for len(s.blocks) > 0 && r.now.Sub(s.blocks[0].touched) >= blockIdle {

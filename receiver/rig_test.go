@@ -108,7 +108,7 @@ func newRig(t testing.TB) *rig {
 	}
 	g := &rig{t: t, key: key, signer: signer, sink: newMemorySink(), now: time.Unix(1e9, 0)}
 	g.cfg = Config{
-		Keys: []hpke.PrivateKey{key}, Senders: map[string]ed25519.PublicKey{"prod": pub}, Memory: 64 << 20,
+		Roster: Roster{Keys: []hpke.PrivateKey{key}, Senders: map[string][]ed25519.PublicKey{"prod": {pub}}}, Memory: 64 << 20,
 		State: filepath.Join(t.TempDir(), "state"), Log: zerolog.Nop(), Now: g.clock, Sink: g.sink,
 	}
 	g.start()

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"crypto/hpke"
 	"math"
 	"slices"
 
@@ -29,6 +30,8 @@ const (
 type session struct {
 	id       protocol.SessionID
 	sender   *sender
+	signer   *signer
+	sealedTo hpke.PrivateKey
 	params   protocol.Params
 	announce []byte
 	opener   *protocol.Opener
@@ -41,9 +44,9 @@ type session struct {
 	frames   uint64             // authentic ones that filled a block
 }
 
-func newSession(snd *sender, id protocol.SessionID, p protocol.Params, o *protocol.Opener, announce []byte, floor uint64) *session {
+func newSession(snd *signer, id protocol.SessionID, p protocol.Params, o *protocol.Opener, announce []byte, floor uint64) *session {
 	return &session{
-		id: id, sender: snd, params: p, opener: o, floor: floor, announce: slices.Clone(announce),
+		id: id, sender: snd.sender, signer: snd, params: p, opener: o, floor: floor, announce: slices.Clone(announce),
 		replay: replaydetector.New(replayWindow, math.MaxUint64), link: link{decided: floor},
 	}
 }

@@ -65,18 +65,18 @@ func loadState(path string) (savedState, error) {
 // trusted.
 func (r *Receiver) resume(saved savedState) {
 	r.remembered = saved.Senders
-	for _, snd := range r.senders {
-		old := saved.Senders[protocol.NewKeyID(snd.key).String()]
+	r.enlist()
+	for id := range r.signers {
+		old := saved.Senders[id.String()]
 		if old == nil {
 			continue
 		}
-		snd.counter = old.Counter
 		for _, o := range old.Sessions {
 			a, err := protocol.ParseAnnounce(o.Announce)
 			if err != nil {
 				continue
 			}
-			if s, err := r.verify(a, o.Announce, o.Floor); err == nil && len(r.sessions) < maxSessions*len(r.senders) {
+			if s, err := r.verify(a, o.Announce, o.Floor); err == nil && len(r.sessions) < maxSessions*len(r.signers) {
 				r.sessions = append(r.sessions, s)
 			}
 		}
@@ -159,12 +159,12 @@ func (r *Receiver) snapshot() savedState {
 	if all.Senders == nil {
 		all.Senders = map[string]*savedSender{}
 	}
-	for id, snd := range r.senders {
+	for id, snd := range r.signers {
 		all.Senders[id.String()] = &savedSender{Name: snd.name, Counter: snd.counter}
 	}
 	for _, s := range r.sessions {
 		s.link.persisted = s.link.newest
-		saved := all.Senders[protocol.NewKeyID(s.sender.key).String()]
+		saved := all.Senders[s.signer.id.String()]
 		saved.Sessions = append(saved.Sessions, savedSession{Announce: s.announce, Floor: max(s.floor, s.link.newest)})
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 
 	"weir/internal/event"
 	"weir/internal/fec"
+	"weir/protocol"
 )
 
 // spareJobs is the room in the queue beside the blocks: for settling.
@@ -15,7 +16,8 @@ const spareJobs = 16
 type job struct {
 	block  *block
 	sender string
-	cut    bool // more of the block would have come, but the receiver stops
+	key    protocol.KeyID // under which its session was opened
+	cut    bool           // more of the block would have come, but the receiver stops
 	settle bool
 	quiet  bool
 }
@@ -50,7 +52,10 @@ func (r *Receiver) runWorker() {
 			}
 			continue
 		}
-		w.finish(j)
+		// A key may have been revoked since the block came.
+		if _, ok := r.roster.Load().trusted[j.key]; ok {
+			w.finish(j)
+		}
 		r.memory.put(j.block.arena)
 		r.queued.Add(-1)
 	}

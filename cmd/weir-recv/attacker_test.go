@@ -108,15 +108,15 @@ func (a *attacker) time() time.Time {
 // start starts receiver and vault as the service does.
 func (a *attacker) start() {
 	a.t.Helper()
-	senders := map[string]ed25519.PublicKey{"prod": a.signer.Public().(ed25519.PublicKey)}
+	senders := map[string][]ed25519.PublicKey{"prod": {a.signer.Public().(ed25519.PublicKey)}}
 	var err error
 	a.vault, err = vault.Open(filepath.Join(a.dir, "vault"), vault.Options{
 		Log: zerolog.Nop(), Now: a.time, Signers: senders, OnPublish: a.onPublish,
 	})
 	a.must(err)
 	a.recv, err = receiver.New(receiver.Config{
-		Keys: []hpke.PrivateKey{a.key}, Senders: senders, Memory: blockMemory, State: filepath.Join(a.dir, "receiver.state"),
-		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, keys: senders, log: zerolog.Nop(), seen: newSeen()},
+		Roster: receiver.Roster{Keys: []hpke.PrivateKey{a.key}, Senders: senders}, Memory: blockMemory, State: filepath.Join(a.dir, "receiver.state"),
+		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, log: zerolog.Nop(), seen: newSeen()},
 	})
 	a.must(err)
 }

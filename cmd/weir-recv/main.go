@@ -23,8 +23,11 @@ func rootCommand() *cobra.Command {
 		checkCommand(path),
 		initCommand(path),
 		keyCommand(path),
-		trustCommand(path),
+		revokeCommand(path),
+		rotateCommand(path),
 		runCommand(path),
+		sendersCommand(path),
+		trustCommand(path),
 	)
 	return root
 }

@@ -52,7 +52,7 @@ func newObserver(c config.Receiver, log zerolog.Logger, seen *seen, free int64, 
 		host = "unknown"
 	}
 	rep, err := report.New(report.Config{
-		Vault: c.Vault, Dir: c.Status, Every: time.Duration(c.StatusEvery), Senders: senderNames(c), Rule: ruleOf(c), Expect: expected(c),
+		Vault: c.Vault, Dir: c.Status, Every: time.Duration(c.StatusEvery), Senders: c.SenderNames(), Rule: ruleOf(c), Expect: expected(c),
 		Limits:  expectation.Limits{Silent: time.Duration(c.SilentAfter), Skew: clockSkew, Full: time.Duration(c.FullWithin)},
 		MinFree: free, Key: key, Host: host, Tool: tool(), Log: log, Note: seen.note, Now: time.Now,
 	})
@@ -68,13 +68,6 @@ func newObserver(c config.Receiver, log zerolog.Logger, seen *seen, free int64, 
 		facts: make(chan report.Facts, 1), done: make(chan struct{}), heard: map[string]time.Time{}, received: map[string]uint64{},
 	}
 	return o, nil
-}
-
-func senderNames(c config.Receiver) (names []string) {
-	for _, s := range c.Senders {
-		names = append(names, s.Name)
-	}
-	return names
 }
 
 // expected returns the sources that are named in full, and of which something is

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/hpke"
 	"errors"
 	"fmt"
 	"runtime"
@@ -12,7 +11,7 @@ import (
 	"weir/internal/config"
 	"weir/internal/event"
 	"weir/internal/exit"
-	"weir/internal/keys"
+	"weir/internal/keyoffer"
 	"weir/internal/steward"
 	"weir/internal/udprx"
 	"weir/internal/vault"
@@ -30,6 +29,11 @@ type service struct {
 	observer *observer
 	dir      string        // of the vault
 	whole    chan struct{} // one for each restore point that became whole
+	keyPaths []string      // of this host's keys
+
+	roster    receiver.Roster // whose sessions are taken; the storing goroutine's
+	offers    *keyoffer.Book
+	toldOffer map[string]time.Time // when a sender's offer was told of last
 
 	wholeSeen   int
 	kernelDrops uint64 // told of so far
@@ -43,7 +47,7 @@ const maxWhole = 1 << 16
 // newService opens everything that the service needs.
 func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
 	spareThread()
-	s := &service{log: log, limits: l, dir: c.Vault, seen: newSeen(), whole: make(chan struct{}, maxWhole)}
+	s := &service{log: log, limits: l, dir: c.Vault, seen: newSeen(), whole: make(chan struct{}, maxWhole), toldOffer: map[string]time.Time{}}
 	if err := s.open(c); err != nil {
 		s.close()
 		return nil, err
@@ -54,22 +58,24 @@ func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, erro
 // open opens the vault first: a socket must not be open before what arrives there
 // can be stored.
 func (s *service) open(c config.Receiver) error {
-	secret, err := loadKeys(c.Keys)
-	if err != nil {
-		return err
-	}
+	s.keyPaths = c.Keys
 	opt, err := steward.Options(c)
 	if err != nil {
 		return err
 	}
-	senders := opt.Signers
-	opt.Log, opt.OnPublish, opt.Point = s.log, s.published, points()
+	opt.Log, opt.OnPublish, opt.OnSigners, opt.Point = s.log, s.published, s.changed, points()
 	if s.vault, err = vault.Open(c.Vault, opt); err != nil {
 		return err
 	}
+	if s.offers, err = keyoffer.Open(c.Vault, time.Now); err != nil {
+		return err
+	}
+	if s.roster, err = s.catchUp(c.File); err != nil {
+		return err
+	}
 	s.receiver, err = receiver.New(receiver.Config{
-		Keys: secret, Senders: senders, Memory: int64(c.Memory), State: c.State,
-		Log: s.log, Now: time.Now, Calibrated: s.calibrated, Sink: &sink{vault: s.vault, keys: senders, log: s.log, seen: s.seen},
+		Roster: s.roster, Memory: int64(c.Memory), State: c.State, Log: s.log, Now: time.Now,
+		Calibrated: s.calibrated, Offered: s.offered, Sink: &sink{vault: s.vault, log: s.log, seen: s.seen},
 	})
 	if err != nil {
 		return err
@@ -80,18 +86,6 @@ func (s *service) open(c config.Receiver) error {
 	}
 	s.observer, err = newObserver(c, s.log, s.seen, opt.MinFree, s.socket, s.receiver)
 	return err
-}
-
-func loadKeys(paths []string) ([]hpke.PrivateKey, error) {
-	var all []hpke.PrivateKey
-	for _, path := range paths {
-		key, err := keys.LoadReceiver(path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, key)
-	}
-	return all, nil
 }
 
 func (s *service) published(vault.Info) {
@@ -105,11 +99,11 @@ func (s *service) started(c config.Receiver) {
 	if warning := s.socket.Warning(); warning != "" {
 		s.log.Warn().Str(event.Field, event.BufferClamped).Msg(warning)
 	}
-	if len(c.Senders) == 0 {
+	if len(s.roster.Senders) == 0 {
 		s.log.Warn().Str(event.Field, event.Started).Msg(noSenders)
 	}
 	s.log.Info().Str(event.Field, event.Started).Str("listen", s.socket.LocalAddr().String()).
-		Str("vault", c.Vault).Int("senders", len(c.Senders)).Int("buffer", s.socket.Buffer()).Msg(startedWords)
+		Str("vault", c.Vault).Int("senders", len(c.SenderNames())).Int("buffer", s.socket.Buffer()).Msg(startedWords)
 }
 
 // run receives until the context ends or a limit is reached. It stays on one

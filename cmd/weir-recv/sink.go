@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,7 +13,6 @@ import (
 // nothing of each other; this is where their words meet.
 type sink struct {
 	vault *vault.Vault
-	keys  map[string]ed25519.PublicKey // of the senders, by name
 	log   zerolog.Logger
 	seen  *seen
 }
@@ -49,7 +47,6 @@ func (s *sink) CloseSnapshot(sender string, c protocol.Context, m protocol.Manif
 		SHA256:     vault.Hash(m.SHA256),
 		Previous:   vault.Hash(m.Previous),
 		Signature:  m.Signature,
-		PublicKey:  s.keys[sender],
 	})
 }
 

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"syscall"
 
 	"weir/internal/config"
 	"weir/internal/exit"
@@ -29,7 +27,7 @@ func (p *place) holder() (string, vault.Options, error) {
 	if opt.Log, err = terminal.NewScreen(os.Stderr).Logger("warn", terminal.Console); err != nil {
 		return "", opt, err
 	}
-	return dir, opt, becomeOwner(dir)
+	return dir, opt, steward.BecomeOwner(dir)
 }
 
 // options returns the rules for the vault in dir.
@@ -49,30 +47,4 @@ func (p *place) options(dir string) (vault.Options, error) {
 		return vault.Options{}, nil
 	}
 	return steward.Options(c)
-}
-
-// becomeOwner gives root's powers up for those of the vault's owner. Others keep
-// theirs: the system tells whether they suffice.
-func becomeOwner(dir string) error {
-	st, err := os.Stat(dir + "/.weir")
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf(badVault, err)
-	}
-	if err != nil || os.Geteuid() != 0 {
-		return err
-	}
-	owner, ok := st.Sys().(*syscall.Stat_t)
-	if !ok || owner.Uid == 0 {
-		return nil
-	}
-	if err := syscall.Setgroups(nil); err != nil {
-		return fmt.Errorf(notOwner, err)
-	}
-	if err := syscall.Setgid(int(owner.Gid)); err != nil {
-		return fmt.Errorf(notOwner, err)
-	}
-	if err := syscall.Setuid(int(owner.Uid)); err != nil {
-		return fmt.Errorf(notOwner, err)
-	}
-	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 // Words of the commands that look after what is stored.
 const (
-	notOwner = "becoming the owner of the vault: %w; run the command as the user that owns it"
-
 	eventsShort = "Print the vault's event log, or check it"
 	eventsLong  = `events prints what happened in the vault, one line an event. Each event holds the
 SHA-256 of the one before. --verify follows that chain and finds what was edited,

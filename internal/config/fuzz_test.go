@@ -50,10 +50,10 @@ func FuzzAppendSender(f *testing.F) {
 			return
 		}
 		s := TrustedSender{Name: "added", Key: senderText(9)}
-		if known, err := before.trusts(s); known || err != nil {
+		if known, err := before.trusts(s, false); known || err != nil {
 			return
 		}
-		after, err := ParseReceiver("/x", appendSender(bytes.Clone(data), s))
+		after, err := ParseReceiver("/x", appendTable(bytes.Clone(data), "sender", s))
 		if err != nil {
 			return // AddSender refuses it too and leaves the file alone
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-
-	"weir/internal/keys"
 )
 
 // Limits and defaults of the receiver's configuration.
@@ -52,11 +50,12 @@ type Receiver struct {
 	Confinement string
 	LogLevel    string
 	LogFormat   string
-	Senders     []TrustedSender
-	Rules       []Rule   // of [[source]]; see RuleFor
-	PruneEvery  Duration // 0 for never by itself
-	ScrubEvery  Duration // 0 for never by itself
-	ScrubRate   Size     // bytes a second, 0 for as fast as it goes
+	Senders     []TrustedSender // one for each key; those of one name are one sender's
+	Revoked     []TrustedSender // keys that are not trusted any more, whatever Senders says
+	Rules       []Rule          // of [[source]]; see RuleFor
+	PruneEvery  Duration        // 0 for never by itself
+	ScrubEvery  Duration        // 0 for never by itself
+	ScrubRate   Size            // bytes a second, 0 for as fast as it goes
 
 	Status        string   // directory of the status files
 	StatusEvery   Duration // between two writings of them
@@ -134,6 +133,9 @@ func (c *Receiver) read(t *table) {
 	for _, element := range t.tables("sender") {
 		c.Senders = append(c.Senders, readTrusted(element))
 	}
+	for _, element := range t.tables("revoked") {
+		c.Revoked = append(c.Revoked, readRevoked(element))
+	}
 	c.readKeeping(t)
 	c.readStatus(t)
 	t.end()
@@ -159,25 +161,6 @@ func (c *Receiver) checkValues(t *table) {
 	within(t, "max_manifest", c.MaxManifest, MinMaxManifest, MaxMaxManifest)
 }
 
-func readTrusted(t *table) TrustedSender {
-	var s TrustedSender
-	t.label("name", &s.Name)
-	t.str("key", &s.Key)
-	t.text("quota", &s.Quota)
-	t.end()
-	t.need("name", "key")
-	if _, ok := t.values["key"].(string); !ok {
-		return s
-	}
-	pub, err := keys.ParseSender(s.Key)
-	if err != nil {
-		t.problem("key", "%v; write the line that `weir-send init` printed", err)
-		return s
-	}
-	s.Key = keys.SenderText(pub) // one key, one text: they are compared
-	return s
-}
-
 // readKeeping reads what rules the restore points that are stored.
 func (c *Receiver) readKeeping(t *table) {
 	t.text("prune_every", &c.PruneEvery)
@@ -193,24 +176,5 @@ func (c *Receiver) readKeeping(t *table) {
 	}
 	if len(c.Rules) > MaxRules {
 		t.problem("source", "there are %d, at most %d can be", len(c.Rules), MaxRules)
-	}
-}
-
-// checkSenders holds names and keys to one of each: the link tells senders
-// apart by key, the vault by name.
-func (c *Receiver) checkSenders(t *table) {
-	if len(c.Senders) > MaxSenders {
-		t.problem("sender", "there are %d, at most %d can be", len(c.Senders), MaxSenders)
-	}
-	taken, owners := map[string]bool{}, map[string]string{}
-	for i, s := range c.Senders {
-		element := &table{doc: t.doc, name: "sender", index: i}
-		if s.Name != "" && taken[s.Name] {
-			element.problem("name", "there is another sender %q, give each a name of its own", s.Name)
-		}
-		if owner, ok := owners[s.Key]; ok && s.Key != "" {
-			element.problem("key", "it is also the key of %q, each sender has a key of its own", owner)
-		}
-		taken[s.Name], owners[s.Key] = true, s.Name
 	}
 }

@@ -47,7 +47,9 @@ func TestReceiverRefusals(t *testing.T) {
 		{"wrong kind", sender("prod", receiverText(t)), "sender[1].key", "wrong kind"},
 		{"no key", "[[sender]]\nname = \"a\"", "sender[1].key", "missing"},
 		{"bad name", sender("Prod", senderText(1)), "sender[1].name", "a-z"},
-		{"name twice", sender("a", senderText(1)) + sender("a", senderText(2)), "sender[2].name", "another sender"},
+		{"two quotas", sender("a", senderText(1)) + "quota = \"1GB\"\n" + sender("a", senderText(2)) + "quota = \"1GB\"", "sender[2].quota", "once"},
+		{"bad revoked", strings.Replace(sender("a", "weir-send-1-AAAA"), "sender", "revoked", 1), "revoked[1].key", "typing error"},
+		{"revoked nobody", "[[revoked]]\nkey = \"" + senderText(1) + "\"", "revoked[1].name", "missing"},
 		{"key twice", sender("a", senderText(1)) + sender("b", senderText(1)), "sender[2].key", `the key of "a"`},
 	}
 	for _, c := range cases {
@@ -84,7 +86,7 @@ func read(t *testing.T, path string) string {
 func TestAddSenderKeepsTheFile(t *testing.T) {
 	before := "# mine\r\n" + receiverToml + "  # odd    spacing\n[[sender]]\nname = \"old\" # keep\nkey = \"" + senderText(1) + "\"" // no newline at the end
 	path := writeConfig(t, before)
-	added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)})
+	added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)}, false)
 	if err != nil || !added {
 		t.Fatalf("added %v, %v", added, err)
 	}
@@ -107,17 +109,17 @@ func TestAddSenderKeepsTheFile(t *testing.T) {
 func TestAddSenderTwice(t *testing.T) {
 	path := writeConfig(t, receiverToml)
 	prod := TrustedSender{Name: "prod", Key: senderText(1)}
-	if added, err := AddSender(path, prod); !added || err != nil {
+	if added, err := AddSender(path, prod, false); !added || err != nil {
 		t.Fatal(added, err)
 	}
 	before := read(t, path)
-	if added, err := AddSender(path, prod); added || err != nil {
+	if added, err := AddSender(path, prod, false); added || err != nil {
 		t.Errorf("the same again: added %v, %v", added, err)
 	}
-	if _, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)}); !errors.Is(err, ErrNameTaken) {
+	if _, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(2)}, false); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("another key: %v", err)
 	}
-	if _, err := AddSender(path, TrustedSender{Name: "dev", Key: senderText(1)}); !errors.Is(err, ErrKeyTaken) {
+	if _, err := AddSender(path, TrustedSender{Name: "dev", Key: senderText(1)}, false); !errors.Is(err, ErrKeyTaken) {
 		t.Errorf("another name: %v", err)
 	}
 	if after := read(t, path); after != before {
@@ -133,14 +135,14 @@ func TestAddSenderHarmsNothing(t *testing.T) {
 	}
 	for name, text := range cases {
 		path := writeConfig(t, text)
-		if added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(1)}); added || !errors.Is(err, ErrInvalid) {
+		if added, err := AddSender(path, TrustedSender{Name: "prod", Key: senderText(1)}, false); added || !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: added %v, %v", name, added, err)
 		}
 		if read(t, path) != text {
 			t.Errorf("%s: the file changed", name)
 		}
 	}
-	_, err := AddSender(filepath.Join(t.TempDir(), "none"), TrustedSender{Name: "prod", Key: senderText(1)})
+	_, err := AddSender(filepath.Join(t.TempDir(), "none"), TrustedSender{Name: "prod", Key: senderText(1)}, false)
 	if err == nil || !strings.Contains(err.Error(), "weir-recv init") {
 		t.Errorf("no file: %v", err)
 	}
@@ -152,7 +154,7 @@ func TestAddSenderFollowsALink(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := AddSender(link, TrustedSender{Name: "prod", Key: senderText(1)}); err != nil {
+	if _, err := AddSender(link, TrustedSender{Name: "prod", Key: senderText(1)}, false); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -168,7 +170,7 @@ func TestAddSenderByMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if _, err := AddSender(path, TrustedSender{Name: "host" + string(rune('a'+i)), Key: senderText(byte(i))}); err != nil {
+			if _, err := AddSender(path, TrustedSender{Name: "host" + string(rune('a'+i)), Key: senderText(byte(i))}, false); err != nil {
 				t.Error(err)
 			}
 		})
@@ -176,5 +178,40 @@ func TestAddSenderByMany(t *testing.T) {
 	wg.Wait()
 	if c, err := LoadReceiver(path); err != nil || len(c.Senders) != 8 {
 		t.Errorf("%d senders, %v", len(c.Senders), err)
+	}
+}
+
+// A revoked key is not trusted, whatever stands beside it, and can never be again.
+func TestRevoke(t *testing.T) {
+	path := writeConfig(t, receiverToml)
+	old, next := TrustedSender{Name: "prod", Key: senderText(1)}, TrustedSender{Name: "prod", Key: senderText(2)}
+	if _, err := Revoke(path, old); !errors.Is(err, ErrNoSender) {
+		t.Errorf("a key that nobody trusts: %v", err)
+	}
+	for i, further := range []bool{false, true} {
+		if added, err := AddSender(path, []TrustedSender{old, next}[i], further); !added || err != nil {
+			t.Fatal(added, err)
+		}
+	}
+	if _, err := Revoke(path, TrustedSender{Name: "dev", Key: old.Key}); !errors.Is(err, ErrNoSender) {
+		t.Errorf("under another name: %v", err)
+	}
+	before := read(t, path)
+	if added, err := Revoke(path, old); !added || err != nil {
+		t.Fatal(added, err)
+	}
+	if added, err := Revoke(path, old); added || err != nil {
+		t.Errorf("twice: %v, %v", added, err)
+	}
+	after := read(t, path)
+	if !strings.HasPrefix(after, before) {
+		t.Errorf("the rest of the file changed:\n%s", after)
+	}
+	c, err := LoadReceiver(path)
+	if err != nil || len(c.Trusted()) != 1 || c.Trusted()[0] != next || !slices.Equal(c.SenderNames(), []string{"prod"}) {
+		t.Errorf("trusted %+v, %v", c.Trusted(), err)
+	}
+	if _, err := AddSender(path, old, true); !errors.Is(err, ErrKeyRevoked) {
+		t.Errorf("trusted again: %v", err)
 	}
 }

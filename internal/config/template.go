@@ -161,10 +161,13 @@ expect_every = "24h"
 size_min = "100GB"
 size_max = "2TB"
 
-Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below:
+Senders that are listened to, each a table that ` + "`weir-recv trust NAME KEY`" + ` adds below; a sender that
+changes its key has a table for each of the two:
   name   directory of the vault in which its restore points lie
   key    its public key, as ` + "`weir-send init`" + ` printed it; without the table all that it sends is dropped
-  quota  bytes of content that all of its sources may fill together; may be left out`
+  quota  bytes of content that all of its sources may fill together; may be left out
+A table [[revoked]] with name and key, which ` + "`weir-recv revoke`" + ` adds, takes a key's trust for good. Leave it
+here even when the key's [[sender]] is gone: it also keeps what the key signed from being published.`
 
 func (c *Receiver) settings() []setting {
 	return []setting{
@@ -176,7 +179,7 @@ func (c *Receiver) settings() []setting {
 		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let the kernel merge frames before handing them over (UDP GRO). Write false where a driver garbles\nthem; it costs CPU."},
 		{key: "confinement", value: quote(c.Confinement), comment: "What the kernel takes from weir-recv before the first frame: sockets, sending, starting programs, files\nelsewhere. strict: all of it or no start; best-effort: what this kernel has, and a warning; off."},
-		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken,\nso that senders can move to a new key one by one."},
+		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken.\nFILE.old beside each counts too, while it is there: `weir-recv rotate-key` leaves the last key in it, so\nthat senders can move to the new one one by one."},
 		{key: "state", value: quote(c.State), comment: "What must outlive a restart: the highest session of each sender. Without it recorded old frames\ncould be played in again once."},
 		{key: "prune_every", value: quote(c.PruneEvery.String()), comment: "How often restore points are removed that no rule below keeps. \"0s\": only `weir-vault prune` does it."},
 		{key: "scrub_every", value: quote(c.ScrubEvery.String()), comment: "How often all that is stored is read again and compared. \"0s\": only `weir-vault scrub` does it. Damage\nthat is not found in time may outlive the last good copy elsewhere."},

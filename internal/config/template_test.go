@@ -59,7 +59,7 @@ func TestTemplatesAreComplete(t *testing.T) {
 	checkTemplate(t, string(doc.data), top.known, "source")
 	doc, top = newDocument("/x/r.toml", recv.Render())
 	new(Receiver).read(top)
-	checkTemplate(t, string(doc.data), top.known, "source", "sender")
+	checkTemplate(t, string(doc.data), top.known, "source", "sender", "revoked")
 }
 
 func checkTemplate(t *testing.T, text string, known []string, tables ...string) {

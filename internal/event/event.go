@@ -91,6 +91,15 @@ const (
 	StatusFailed    = "status-failed"
 )
 
+// Names of what is said about keys.
+const (
+	KeyOffered   = "key-offered"
+	KeyTrusted   = "key-trusted"
+	KeyRevoked   = "key-revoked"
+	KeySwitched  = "key-switched"
+	ReceiverKeys = "receiver-keys"
+)
+
 // Names of what the receiver says about a source that changed as it never did.
 const (
 	MassChange         = "mass-change"

@@ -40,7 +40,9 @@ func NewReceiver(path string) (hpke.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a receiver's key: %w", err)
 	}
+	defer clear(raw)
 	text := fileText(receiverSecret, raw, ReceiverText(key.PublicKey()))
+	defer clear(text)
 	if err := WriteNew(path, text, FileMode); err != nil {
 		return nil, fmt.Errorf("writing the key %s: %w", path, err)
 	}
@@ -55,6 +57,7 @@ func NewSender(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("making a sender's key: %w", err)
 	}
 	text := fileText(senderSecret, key.Seed(), SenderText(pub))
+	defer clear(text)
 	if err := WriteNew(path, text, FileMode); err != nil {
 		return nil, fmt.Errorf("writing the key %s: %w", path, err)
 	}
@@ -75,6 +78,7 @@ func LoadReceiver(path string) (hpke.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
+	defer clear(raw)
 	key, err := hpke.MLKEM768X25519().NewPrivateKey(raw)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)

@@ -37,7 +37,7 @@ func newTrouble(t *testing.T, minFree int64, mount ...string) *trouble {
 	t.Cleanup(func() { exec.Command("umount", "-l", g.dir).Run() })
 	v, err := vault.Open(g.path(), vault.Options{
 		Log: zerolog.New(&g.log), MinFree: minFree, Now: func() time.Time { return g.now },
-		Signers: map[string]ed25519.PublicKey{sender: g.world.key.Public().(ed25519.PublicKey)},
+		Signers: map[string][]ed25519.PublicKey{sender: {g.world.key.Public().(ed25519.PublicKey)}},
 	})
 	if err != nil {
 		t.Fatal(err)

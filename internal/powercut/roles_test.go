@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 
 func (w *world) open(dir string, opt vault.Options) *vault.Vault {
 	opt.Log = zerolog.New(os.Stderr).Level(zerolog.ErrorLevel)
-	opt.Signers = map[string]ed25519.PublicKey{sender: w.key.Public().(ed25519.PublicKey)}
+	opt.Signers = map[string][]ed25519.PublicKey{sender: {w.key.Public().(ed25519.PublicKey)}}
 	v, err := vault.Open(dir, opt)
 	must(err)
 	return v

@@ -176,12 +176,12 @@ func (h *hosts) startReceiver() {
 	defer h.mu.Unlock()
 	pub := h.signer.Public().(ed25519.PublicKey)
 	var err error
-	h.vault, err = vault.Open(filepath.Join(h.dir, "vault"), vault.Options{Log: zerolog.Nop(), Signers: map[string]ed25519.PublicKey{"prod": pub}})
+	h.vault, err = vault.Open(filepath.Join(h.dir, "vault"), vault.Options{Log: zerolog.Nop(), Signers: map[string][]ed25519.PublicKey{"prod": {pub}}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.recv, err = receiver.New(receiver.Config{
-		Keys: []hpke.PrivateKey{h.key}, Senders: map[string]ed25519.PublicKey{"prod": pub}, Memory: 8 << 20,
+		Roster: receiver.Roster{Keys: []hpke.PrivateKey{h.key}, Senders: map[string][]ed25519.PublicKey{"prod": {pub}}}, Memory: 8 << 20,
 		State: filepath.Join(h.dir, "receiver.state"), Log: zerolog.Nop(), Now: time.Now,
 		Sink: sink{&world{t: h.t, vault: h.vault, signer: h.signer}},
 	})

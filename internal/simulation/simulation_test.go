@@ -173,13 +173,13 @@ func (w *world) start() {
 	pub := w.signer.Public().(ed25519.PublicKey)
 	var err error
 	w.vault, err = vault.Open(filepath.Join(w.dir, "vault"), vault.Options{
-		Log: zerolog.Nop(), Signers: map[string]ed25519.PublicKey{"prod": pub}, OnPublish: func(vault.Info) { w.published++ },
+		Log: zerolog.Nop(), Signers: map[string][]ed25519.PublicKey{"prod": {pub}}, OnPublish: func(vault.Info) { w.published++ },
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.recv, err = receiver.New(receiver.Config{
-		Keys: []hpke.PrivateKey{w.key}, Senders: map[string]ed25519.PublicKey{"prod": pub}, Memory: 64 << 20,
+		Roster: receiver.Roster{Keys: []hpke.PrivateKey{w.key}, Senders: map[string][]ed25519.PublicKey{"prod": {pub}}}, Memory: 64 << 20,
 		State: filepath.Join(w.dir, "receiver.state"), Log: zerolog.Nop(), Now: time.Now, Sink: sink{w},
 	})
 	if err != nil {

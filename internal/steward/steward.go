@@ -18,12 +18,12 @@ import (
 // Options returns how a vault is opened by the configuration. Log, Now and
 // OnPublish are the caller's.
 func Options(c config.Receiver) (vault.Options, error) {
-	senders, err := Senders(c)
+	senders, revoked, err := Senders(c)
 	if err != nil {
 		return vault.Options{}, err
 	}
 	return vault.Options{
-		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders,
+		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders, Revoked: revoked,
 		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
 		PruneEvery: time.Duration(c.PruneEvery), Quota: quotas(c),
 		MassChange: massChange(c),
@@ -31,15 +31,23 @@ func Options(c config.Receiver) (vault.Options, error) {
 	}, nil
 }
 
-// Senders returns the keys of the senders that are trusted, by name.
-func Senders(c config.Receiver) (map[string]ed25519.PublicKey, error) {
-	all := map[string]ed25519.PublicKey{}
-	for _, s := range c.Senders {
+// Senders returns the keys of the senders by name: those that are trusted, and
+// those that are revoked.
+func Senders(c config.Receiver) (trusted, revoked map[string][]ed25519.PublicKey, err error) {
+	if trusted, err = keysByName(c.Trusted()); err == nil {
+		revoked, err = keysByName(c.Revoked)
+	}
+	return trusted, revoked, err
+}
+
+func keysByName(list []config.TrustedSender) (map[string][]ed25519.PublicKey, error) {
+	all := map[string][]ed25519.PublicKey{}
+	for _, s := range list {
 		pub, err := keys.ParseSender(s.Key)
 		if err != nil {
 			return nil, fmt.Errorf("reading the key of the sender %s: %w", s.Name, err)
 		}
-		all[s.Name] = pub
+		all[s.Name] = append(all[s.Name], pub)
 	}
 	return all, nil
 }
@@ -65,7 +73,7 @@ func retention(r config.Rule) vault.Retention {
 func quotas(c config.Receiver) func(sender, source string) vault.Quota {
 	bySender, any := map[string]int64{}, false
 	for _, s := range c.Senders {
-		bySender[s.Name] = int64(s.Quota)
+		bySender[s.Name] = max(bySender[s.Name], int64(s.Quota))
 		any = any || s.Quota > 0
 	}
 	for _, r := range c.Rules {

@@ -36,6 +36,8 @@ func init() { // the handlers reach actions themselves, through answer
 		ActionLock:   lockAction,
 		ActionAccept: acceptAction,
 		ActionScrub:  scrubAction,
+
+		ActionSigners: signersAction,
 	}
 }
 

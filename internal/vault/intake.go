@@ -2,11 +2,13 @@ package vault
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -71,7 +73,7 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 	}
 	defer out.Close()
 	w := &diskWriter{disk: &v.disk, file: out, space: &v.space}
-	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w)); err != nil {
+	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w), v.mayHaveSigned(p)); err != nil {
 		if w.err != nil {
 			return w.err
 		}
@@ -107,8 +109,9 @@ func (w *diskWriter) Write(p []byte) (n int, err error) {
 
 var errNotThis = errors.New("it is of another snapshot, or not what was announced or signed")
 
-// readManifest checks the text of a manifest against the snapshot.
-func (p *pending) readManifest(text io.Reader) error {
+// readManifest checks the text of a manifest against the snapshot. One of the keys
+// must have signed it.
+func (p *pending) readManifest(text io.Reader, keys []ed25519.PublicKey) error {
 	r, err := manifest.NewReader(text, manifest.Limits{})
 	if err != nil {
 		return err
@@ -123,10 +126,12 @@ func (p *pending) readManifest(text io.Reader) error {
 	if err != io.EOF {
 		return err
 	}
-	if Hash(r.Sum()) != p.Ref.SHA256 || !manifest.Verify(p.Ref.PublicKey, r.Digest(), p.Ref.Signature) ||
+	signer := slices.IndexFunc(keys, func(k ed25519.PublicKey) bool { return manifest.Verify(k, r.Digest(), p.Ref.Signature) })
+	if Hash(r.Sum()) != p.Ref.SHA256 || signer < 0 ||
 		!bytes.Equal(h.Previous[:], p.Ref.Previous[:]) {
 		return errNotThis
 	}
+	p.Ref.PublicKey = keys[signer]
 	t := r.Trailer()
 	p.Files, p.Bytes, p.Problems = t.Files, t.Bytes, t.Problems
 	return nil

@@ -20,7 +20,6 @@ const (
 	sumsFile     = "SHA256SUMS"
 	infoFile     = "info.json"
 	mapSuffix    = ".map"
-	signersFile  = "allowed_signers"
 
 	nameLayout = "2006-01-02T150405Z"
 )

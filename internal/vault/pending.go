@@ -3,7 +3,9 @@ package vault
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,7 +32,7 @@ type ManifestRef struct {
 	SHA256     Hash              `json:"sha256"`      // of the manifest file
 	Previous   Hash              `json:"previous"`
 	Signature  [64]byte          `json:"signature"`
-	PublicKey  ed25519.PublicKey `json:"public_key"`
+	PublicKey  ed25519.PublicKey `json:"public_key"` // that made it; nil until it was found among the sender's
 }
 
 // pending is a snapshot that is not whole.
@@ -210,6 +212,11 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 		v.noteOften(event.ManifestRefused, s, "a second manifest with another content: "+ref.SHA256.String())
 		return fmt.Errorf("a second manifest of %s: %w", s.Ref(), ErrConflict)
 	}
+	if p.Ref != nil && v.isRevoked(p.Sender, p.Ref.PublicKey) {
+		if err := v.dropManifest(p); err != nil { // this one may be signed with a good key
+			return v.failed(err)
+		}
+	}
 	if p.Ref == nil {
 		p.Ref = &ref
 		if err := v.savePending(p); err != nil {
@@ -217,6 +224,20 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 		}
 	}
 	return v.failed(v.advance(p))
+}
+
+// dropManifest forgets the manifest of a snapshot, first on the disk: a manifest
+// that lies there counts as checked.
+func (v *Vault) dropManifest(p *pending) error {
+	dir := v.layout.pending(p.snap)
+	if err := os.Remove(filepath.Join(dir, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := v.disk.syncPath(dir); err != nil {
+		return err
+	}
+	p.Ref, p.manifest, p.missing = nil, false, nil
+	return nil
 }
 
 // compare holds a manifest against the one that is published.
@@ -259,6 +280,10 @@ func (v *Vault) attempt(p *pending) error {
 		return err
 	}
 	if len(p.missing) > 0 || p.more {
+		return nil
+	}
+	if v.isRevoked(p.Sender, p.Ref.PublicKey) {
+		v.noteOften(event.ManifestRefused, p.snap, "the key that signed it is revoked")
 		return nil
 	}
 	return v.publish(p)

@@ -13,7 +13,7 @@ func (g *store) limited(source, sender int64) {
 	g.kill()
 	g.opt = func(o *Options) {
 		retaining(Retention{Last: 1})(o)
-		o.Signers["other"] = g.key.Public().(ed25519.PublicKey)
+		o.Signers["other"] = []ed25519.PublicKey{g.key.Public().(ed25519.PublicKey)}
 		o.Quota = func(string, string) Quota { return Quota{Source: source, Sender: sender} }
 	}
 	g.open()

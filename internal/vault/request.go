@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Operators' commands that change a vault hand a request to the process that
@@ -87,6 +89,39 @@ func Ask(ctx context.Context, dir string, opt Options, r Request, result any) er
 		return aerr
 	}
 	return err
+}
+
+// ErrNotHeld is returned by AskHolder where no process has the vault open.
+var ErrNotHeld = errors.New("no process holds the vault")
+
+// AskHolder has the process that holds the vault carry a request out, and does
+// nothing where none does: ErrNotHeld.
+func AskHolder(ctx context.Context, dir string, r Request, result any) error {
+	held, err := isHeld(layout{dir}.own(lockFile))
+	if err != nil {
+		return fmt.Errorf("looking who holds the vault: %w", err)
+	}
+	if !held {
+		return ErrNotHeld
+	}
+	return askHolder(ctx, dir, r, result)
+}
+
+// isHeld tries the lock. Whoever wants it at that very moment tries again.
+func isHeld(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }
 
 func (a Answer) decode(result any) error {

@@ -70,7 +70,7 @@ func (g *store) open() {
 func (g *store) options() Options {
 	opt := Options{
 		Log: zerolog.Nop(), Now: func() time.Time { return g.now },
-		Signers:   map[string]ed25519.PublicKey{"prod": g.key.Public().(ed25519.PublicKey)},
+		Signers:   map[string][]ed25519.PublicKey{"prod": {g.key.Public().(ed25519.PublicKey)}},
 		OnPublish: func(i Info) { g.points = append(g.points, i) },
 	}
 	if g.opt != nil {

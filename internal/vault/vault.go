@@ -4,18 +4,14 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"weir/internal/event"
-	"weir/internal/manifest"
 	"weir/internal/masschange"
 )
 
@@ -33,11 +29,16 @@ var (
 type Options struct {
 	MinFree   int64 // bytes of the disk that new data must leave free
 	Log       zerolog.Logger
-	Now       func() time.Time             // nil for time.Now
-	Signers   map[string]ed25519.PublicKey // of the senders, for allowed_signers
-	OnPublish func(Info)                   // may be nil
-	rebuild   bool                         // the catalog
-	Point     func(name string)            // for tests: a named point of the discipline is passed; may be nil
+	Now       func() time.Time  // nil for time.Now
+	OnPublish func(Info)        // may be nil
+	rebuild   bool              // the catalog
+	Point     func(name string) // for tests: a named point of the discipline is passed; may be nil
+
+	// Signers are the keys of the senders, by name: one of them must have signed a
+	// manifest. Nothing that one of Revoked signed is published any more.
+	Signers, Revoked map[string][]ed25519.PublicKey
+	// OnSigners is told of each change of them that an operator asked for; may be nil.
+	OnSigners func(SignersChanged) error
 
 	// MassChange says what is suspicious in a source; nil for the defaults.
 	MassChange func(sender, source string) masschange.Limits
@@ -183,15 +184,25 @@ func (v *Vault) acquire() (err error) {
 }
 
 func (v *Vault) takeLock() (err error) {
-	v.lock, err = os.OpenFile(v.own("lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	v.lock, err = os.OpenFile(v.own(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
-	if err := unix.Flock(int(v.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
+	// Somebody may be trying whether it is held, for a moment.
+	for range lockTries {
+		if err = unix.Flock(int(v.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return nil
+		}
+		time.Sleep(lockPause)
 	}
-	return nil
+	return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
 }
+
+const (
+	lockFile  = "lock"
+	lockTries = 5
+	lockPause = 10 * time.Millisecond
+)
 
 // recover sweeps away what a crash left half done and takes up the snapshots
 // that are not whole.
@@ -199,7 +210,7 @@ func (v *Vault) recover() error {
 	if err := clearDir(v.own("staging")); err != nil {
 		return fmt.Errorf("clearing the staging area: %w", err)
 	}
-	if err := v.writeSigners(); err != nil {
+	if err := errors.Join(v.writeSigners(), v.writeRevoked()); err != nil {
 		return err
 	}
 	v.checkHead()
@@ -220,30 +231,6 @@ func (v *Vault) recover() error {
 	}
 	v.completeReady()
 	return v.publishReady()
-}
-
-// writeSigners lists the senders' keys in the form that ssh-keygen reads. Keys
-// that are no longer trusted stay: what they signed is still there.
-func (v *Vault) writeSigners() error {
-	path := v.own(signersFile)
-	old, _ := os.ReadFile(path)
-	lines := map[string]bool{}
-	for line := range strings.Lines(string(old)) {
-		lines[strings.TrimSpace(line)] = true
-	}
-	before := len(lines)
-	for name, pub := range v.opt.Signers {
-		lines[manifest.AllowedSigner(name, pub)] = true
-	}
-	delete(lines, "")
-	if len(lines) == before {
-		return nil
-	}
-	text := strings.Join(slices.Sorted(maps.Keys(lines)), "\n") + "\n"
-	if err := v.disk.replace(path, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("writing the senders' keys: %w", err)
-	}
-	return nil
 }
 
 // Probe writes and removes a file, to find out whether the vault can be written
@@ -319,7 +306,7 @@ func (v *Vault) dirFor(path string) error {
 // makeDir makes a directory in a vault that is there. Where the disk was taken
 // away and its mount point is left, nothing is built on the disk below.
 func (v *Vault) makeDir(path string) error {
-	if !exists(v.own("lock")) {
+	if !exists(v.own(lockFile)) {
 		return fmt.Errorf("%s: %w", v.dir, ErrGone)
 	}
 	return v.disk.makeDir(path)
