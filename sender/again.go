@@ -264,6 +264,9 @@ func (a *again) manifest(ctx context.Context) error {
 	}
 	a.result.Manifest = true
 	record := a.sent.record()
+	if err := a.resign(record); err != nil {
+		return err
+	}
 	return a.packer.record(ctx, protocol.ManifestSize, func(b []byte) []byte { return protocol.AppendManifest(b, record) })
 }
 

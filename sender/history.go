@@ -48,6 +48,8 @@ type Sent struct {
 	SHA256    protocol.Hash     `json:"sha256"`          // of the manifest file
 	Previous  protocol.Hash     `json:"previous"`
 	Signature []byte            `json:"signature"`
+	// Signer is the key that made it; none in what was sent before that was noted.
+	Signer protocol.KeyID `json:"signer,omitzero"`
 	// StoredSHA256 is the hash of the compressed manifest.
 	StoredSHA256 protocol.Hash `json:"stored_sha256"`
 	Files        int64         `json:"files"` // in the snapshot

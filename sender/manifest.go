@@ -106,7 +106,7 @@ func (s *snapshot) remember(m *protocol.Manifest) {
 	r := &s.result
 	sent := &Sent{
 		Source: r.Source, Number: r.Number, Taken: r.Taken, Paths: s.job.Paths, Object: m.Object, Stored: int64(m.ObjectSize), Size: int64(m.Size),
-		SHA256: m.SHA256, Previous: m.Previous, Signature: m.Signature[:], Files: r.Files, Bytes: r.Bytes, New: r.SentFiles, NewBytes: r.SentBytes,
+		SHA256: m.SHA256, Previous: m.Previous, Signature: m.Signature[:], Signer: keyID(s.cfg.Signer), Files: r.Files, Bytes: r.Bytes, New: r.SentFiles, NewBytes: r.SentBytes,
 		Passes: []time.Time{s.cfg.Clock.Now().UTC()},
 	}
 	err := s.history.keep(sent, io.NewSectionReader(s.manifest.file, 0, sent.Stored))

@@ -18,6 +18,7 @@ type received struct {
 	order   []string
 	record  protocol.Manifest
 	objects map[protocol.ObjectID]*sentObject
+	digest  [64]byte // that the manifest's signature is over
 }
 
 // snapshotBlocks returns the blocks that are no heartbeats; there are two at the
@@ -25,7 +26,7 @@ type received struct {
 func (l *memoryLink) snapshotBlocks() (all []sentBlock) {
 	l.t.Helper()
 	for _, b := range l.blocks {
-		if b.kinds[0] != protocol.RecordHeartbeat {
+		if b.kinds[0] != protocol.RecordHeartbeat && b.kinds[0] != protocol.RecordKeyChange {
 			all = append(all, b)
 		}
 	}
@@ -67,6 +68,7 @@ func (l *memoryLink) snapshot(res *Result) *received {
 	if r.Sum() != m.SHA256 || !manifest.Verify(l.signer.Public().(ed25519.PublicKey), r.Digest(), m.Signature) {
 		l.t.Error("the manifest's hash or signature is wrong")
 	}
+	got.digest = r.Digest()
 	if got.header.Number != res.Number || !got.header.Taken.Equal(res.Taken) || got.header.Previous != m.Previous {
 		l.t.Errorf("header %+v does not belong to %+v", got.header, res)
 	}

@@ -154,6 +154,7 @@ type memoryLink struct {
 	objects   map[protocol.ObjectID]*sentObject
 	manifests []protocol.Manifest
 	beats     []protocol.Heartbeat
+	changes   []protocol.KeyChange
 	codes     map[[2]int]*fec.Code
 }
 
@@ -292,7 +293,7 @@ func (l *memoryLink) finish() {
 		}
 		rest = next
 	}
-	if beat := len(b.kinds) == 1 && b.kinds[0] == protocol.RecordHeartbeat; !beat && b.kinds[0] != protocol.RecordContext {
+	if beat := len(b.kinds) == 1 && (b.kinds[0] == protocol.RecordHeartbeat || b.kinds[0] == protocol.RecordKeyChange); !beat && b.kinds[0] != protocol.RecordContext {
 		l.t.Errorf("block %d begins with a record of kind %d", b.Block, b.kinds[0])
 	}
 	if l.discard {
@@ -339,6 +340,10 @@ func (l *memoryLink) record(kind protocol.RecordKind, body []byte) error {
 	case protocol.RecordHeartbeat:
 		h, err := protocol.ParseHeartbeat(body)
 		l.beats = append(l.beats, h)
+		return err
+	case protocol.RecordKeyChange:
+		c, err := protocol.ParseKeyChange(body)
+		l.changes = append(l.changes, c)
 		return err
 	}
 	l.t.Errorf("record of kind %d", kind)

@@ -63,6 +63,7 @@ type transmitter struct {
 	lastBeat  time.Time
 	beatAt    beatPlace     // where the last heartbeat ended
 	wire      atomic.Uint64 // bytes on the wire
+	offerDue  atomic.Bool   // another key is offered that was not sent yet
 }
 
 func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
@@ -173,10 +174,16 @@ func (t *transmitter) idle() error {
 	if err := t.announceDue(); err != nil {
 		return err
 	}
-	if t.cfg.Clock.Now().Sub(t.lastBeat) < t.cfg.Heartbeat {
+	if t.cfg.Clock.Now().Sub(t.lastBeat) >= t.cfg.Heartbeat {
+		if err := t.heartbeat(); err != nil {
+			return err
+		}
+		t.offerDue.Store(true)
+	}
+	if !t.offerDue.Load() {
 		return nil
 	}
-	return t.heartbeat()
+	return t.offer()
 }
 
 func (t *transmitter) heartbeat() error {
@@ -190,7 +197,11 @@ func (t *transmitter) heartbeat() error {
 		last := sources[len(sources)-1]
 		t.beatAt = beatPlace{last.Source, last.Number}
 	}
-	records := protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources})
+	return t.alone(protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources}))
+}
+
+// alone sends records in a block that is no larger than they need.
+func (t *transmitter) alone(records []byte) error {
 	b := &outBlock{used: len(records), geo: Fit(t.full, len(records))}
 	b.buf = append(records, make([]byte, b.geo.BlockBytes()-len(records))...)
 	code, err := t.code(b.geo)

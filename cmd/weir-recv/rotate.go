@@ -42,12 +42,15 @@ func rotateKey(cmd *cobra.Command, c config.Receiver) error {
 	if _, err := keys.LoadReceiver(path); err != nil {
 		return err
 	}
-	err := keys.Rotate(path, func(next string) (err error) {
+	err := keys.Prepare(path, func(next string) (err error) {
 		_, err = keys.NewReceiver(next)
 		return err
 	})
 	if errors.Is(err, keys.ErrExists) {
 		return fmt.Errorf(rotateTwice, path+keys.OldSuffix)
+	}
+	if err == nil {
+		err = keys.Switch(path)
 	}
 	if err != nil {
 		return err

@@ -27,7 +27,9 @@ func rootCommand() *cobra.Command {
 		listCommand(path),
 		planCommand(path),
 		pushCommand(path),
+		receiverCommand(path),
 		resendCommand(path),
+		rotateCommand(path),
 		runCommand(path),
 		statusCommand(path),
 	)

@@ -30,12 +30,14 @@ func (s *service) handle(ctx context.Context, r control.Request, stream *os.File
 		detail, err = s.list(r)
 	case control.Calibrate:
 		detail, err = struct{}{}, s.calibrate(ctx, r.Calibrate)
+	case control.OfferKey, control.SwitchKey, control.WithdrawKey:
+		detail, err = s.changeKey(ctx, r)
 	case control.Status:
 		detail, err = s.status()
 	default:
 		err = fmt.Errorf("%w: this weir-send run does not know how to %s; start it anew after an update", control.ErrRequest, r.Action)
 	}
-	if errors.Is(err, repaircode.ErrCode) || errors.Is(err, sender.ErrOtherCode) || errors.Is(err, sender.ErrJob) {
+	if errors.Is(err, repaircode.ErrCode) || errors.Is(err, sender.ErrOtherCode) || errors.Is(err, sender.ErrJob) || errors.Is(err, errNoKey) {
 		err = fmt.Errorf("%w: %w", control.ErrRequest, err)
 	}
 	if err == nil {
@@ -84,7 +86,7 @@ func askAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r contro
 	if err != nil {
 		return res, err
 	}
-	if r.Action != control.Resend && r.Action != control.Calibrate {
+	if r.Action != control.Resend && r.Action != control.Calibrate && r.Action != control.SwitchKey {
 		defer s.close()
 		return s.handle(ctx, r, nil, p)
 	}

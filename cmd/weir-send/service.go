@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,7 @@ type service struct {
 	link     *udptx.Conn
 	sender   *sender.Sender
 	standing standing
+	keyWork  sync.Mutex // one change of the key at a time
 }
 
 func newService(c config.Sender, log zerolog.Logger) (*service, error) {

@@ -61,6 +61,57 @@ Where weir-send run is active it does the work, and sends nothing else meanwhile
 	calibrateBegins = "Sending %d steps from %v to %v, %g s each.\n"
 	calibrateDone   = "Sent. What came of it stands in the log of weir-recv on the vault host: look for calibration-done.\n"
 
+	rotateShort = "Change this host's signing key"
+	rotateLong  = `rotate-key makes a new signing key and offers it to the receiver over the link, signed
+by the present one, with every heartbeat: again and again, however long it takes.
+Meanwhile this host goes on signing with the present key, so nothing is lost by
+the wait. On the vault host somebody accepts it, by the fingerprint printed here;
+only then, with --switch, let this host sign with it: the vault drops what a key
+signs that it does not trust.
+
+Where weir-send run is active it does all of this. What it sends again later of
+older snapshots it signs with the new key too, so that the old one can be revoked.`
+	rotateExample = `  weir-send rotate-key
+  weir-send rotate-key --switch abcd-efgh-ijkl-mnop
+  weir-send rotate-key --retire`
+	switchFlag = "sign with the new key, that has this `FINGERPRINT`, once the vault has accepted it"
+	cancelFlag = "offer the new key no longer, and remove it"
+	retireFlag = "remove the key that the present one has replaced"
+	// Name, fingerprint.
+	rotateDone = `The new public key stands above and is offered from now on; fingerprint %[2]s.
+This host still signs with the present key. Next, on the vault host, when the offer
+has come (weir-recv senders shows it), type there what is read here:
+    weir-recv trust %[1]s --offered %[2]s
+and after that, here:
+    weir-send rotate-key --switch %[2]s
+`
+	// Fingerprint, path.
+	switchDone = `This host signs with the key %[1]s from now on.
+The one before is in %[2]s. When all is well, remove it with
+    weir-send rotate-key --retire
+and let the vault trust it no longer, with weir-recv revoke there.
+`
+	switchKnown = "This host signs with the key %s already.\n"
+	switchNone  = "no key with this fingerprint is offered; weir-send rotate-key makes one"
+	// Path.
+	rotateTwice = "%s of the last change is still there: remove it first with weir-send rotate-key --retire"
+	cancelDone  = "The new key is removed and offered no longer. If the vault has accepted it, revoke it there.\n"
+	cancelNone  = "no new key is offered"
+	// Path.
+	retireNone = "there is no key to remove: %s does not exist"
+	retireDone = "The key %s is removed.\n"
+
+	receiverUse   = "receiver KEY|@FILE"
+	receiverShort = "Change over to the receiver's new key"
+	receiverLong  = `receiver puts the key that weir-recv rotate-key printed into the configuration, in the
+place of the one before. The rest of the file stays as it is. A running weir-send
+run encrypts to it when it starts again.`
+	receiverExample = `  weir-send receiver @receiver.pub`
+	// Path of the configuration, fingerprint.
+	receiverDone = `In %s the receiver's key is now the one with the fingerprint %s.
+Start weir-send run again, if it runs.
+`
+
 	statusShort = "Show what was sent, how often, and what is next"
 	statusLong  = `status asks the running weir-send run; where there is none it says so, and shows
 what was sent before. What arrived only the vault knows.`

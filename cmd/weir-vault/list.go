@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -84,6 +85,9 @@ func lacks(i vault.Info) string {
 	}
 	if len(i.Suspicious) > 0 {
 		words = append(words, fmt.Sprintf(isSuspicious, strings.Join(i.Suspicious, "; ")))
+	}
+	if !i.Revoked.IsZero() {
+		words = append(words, fmt.Sprintf(isRevoked, i.Revoked.Format(time.RFC3339)))
 	}
 	if i.Problems > 0 {
 		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))

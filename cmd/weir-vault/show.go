@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/keys"
 	"weir/internal/manifest"
 	"weir/internal/vault"
 )
@@ -49,8 +51,20 @@ func printInfo(w io.Writer, found vault.Found) error {
 	}
 	fmt.Fprintf(t, "files\t%s\n", humanize.Comma(i.Files))
 	fmt.Fprintf(t, "size\t%s\n", size(i.Bytes))
+	if pub := found.Signer(); pub != nil {
+		fmt.Fprintf(t, "signed by\t%s\n", signerWords(found, pub))
+	}
 	fmt.Fprintf(t, "place\t%s\n", found.Dir)
 	return t.Flush()
+}
+
+// signerWords names the key that signed, as weir-recv senders does.
+func signerWords(found vault.Found, pub ed25519.PublicKey) string {
+	name := keys.Fingerprint(keys.SenderText(pub))
+	if found.Revoked.IsZero() {
+		return name
+	}
+	return fmt.Sprintf(signedRevoked, name, found.Revoked.Format(time.RFC3339))
 }
 
 // printEntries lists the entries that the sender had trouble with, or all.

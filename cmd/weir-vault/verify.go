@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -86,6 +87,9 @@ func verifyOne(ctx context.Context, dir string, found vault.Found) (vault.Report
 }
 
 func printReport(w io.Writer, found vault.Found, r vault.Report) {
+	if !found.Revoked.IsZero() {
+		fmt.Fprintf(w, verifyRevoked, found.Ref(), found.Revoked.Format(time.RFC3339))
+	}
 	if len(r.Findings) == 0 {
 		fmt.Fprintf(w, verifyGood, found.Ref(), humanize.Comma(r.Files), size(r.Bytes))
 		return

@@ -35,6 +35,8 @@ if something is not as expected.`
 	// Number of files, size.
 	lacksFiles    = "%s files lack %s"
 	lacksManifest = "its manifest has not come"
+	isRevoked     = "signer revoked at %s"
+	signedRevoked = "%s, revoked at %s"
 	hasProblems   = "%s files changed, vanished or could not be read on the sender"
 
 	// Why.
@@ -110,6 +112,8 @@ whole.`
   weir-vault verify --all`
 	allFlag    = "every snapshot in the vault"
 	verifyWhat = "name one SNAPSHOT, or say --all"
+	// Name of the snapshot, time.
+	verifyRevoked = "%s: note that the key which signed it is revoked since %s: whoever had it may have sent this\n"
 	// Name of the snapshot, files, size.
 	verifyGood = "%s: good, %s files, %s\n"
 	// Name of the snapshot, what is wrong.

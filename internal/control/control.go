@@ -35,6 +35,10 @@ const (
 	List      = "list"
 	Status    = "status"
 	Calibrate = "calibrate"
+
+	OfferKey    = "offer-key"    // make a new signing key and offer it
+	SwitchKey   = "switch-key"   // sign with it
+	WithdrawKey = "withdraw-key" // and think better of it
 )
 
 // Request is what is asked for; push fills the fields down to Compress. Paths are
@@ -52,6 +56,7 @@ type Request struct {
 	Several   bool         `json:"several,omitempty"` // codes for other senders may be among them
 	Calibrate *Calibration `json:"calibrate,omitempty"`
 	Snap      string       `json:"snapshot,omitempty"` // SOURCE@NUMBER, for List to tell its files
+	Key       string       `json:"key,omitempty"`      // fingerprint, for SwitchKey
 }
 
 // Calibration is a pattern of frames that leave at rising rates.

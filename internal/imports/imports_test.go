@@ -103,6 +103,7 @@ var allowed = map[string][]string{
 	"internal/expectation":         {"internal/event"},
 	"internal/fec":                 {},
 	"internal/keys":                {},
+	"internal/keyoffer":            {"internal/keys", "internal/names"},
 	"internal/names":               {},
 	"internal/pacing":              {},
 	"internal/udprx":               {},

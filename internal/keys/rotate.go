@@ -17,11 +17,9 @@ const (
 	OldSuffix  = ".old"
 )
 
-// Rotate has a new key made beside the one at path and puts it in its place. The
-// present one stays beside it under OldSuffix, where there must be none yet
-// (ErrExists). At every moment there is a whole key at path, and one that was cut
-// short goes on where it was.
-func Rotate(path string, make func(path string) error) error {
+// Prepare has a key made beside the one at path, to take its place later; one that
+// was made before is kept. A key that path has replaced must be gone (ErrExists).
+func Prepare(path string, make func(path string) error) error {
 	if _, err := os.Lstat(path + OldSuffix); !errors.Is(err, fs.ErrNotExist) && !sameFile(path, path+OldSuffix) {
 		return errors.Join(ErrExists, err)
 	}
@@ -31,7 +29,7 @@ func Rotate(path string, make func(path string) error) error {
 	if err := copyOwner(path, path+NextSuffix); err != nil {
 		return fmt.Errorf("giving the key %s its owner: %w", path+NextSuffix, err)
 	}
-	return Switch(path)
+	return nil
 }
 
 // copyOwner gives a file the owner of another: root may make a key for a service
@@ -48,8 +46,9 @@ func copyOwner(from, to string) error {
 	return os.Lchown(to, int(st.Uid), int(st.Gid))
 }
 
-// Switch puts the key that waits beside the one at path in its place, as Rotate
-// does.
+// Switch puts the key that waits beside the one at path in its place. That one stays
+// beside it, under OldSuffix. At every moment there is a whole key at path, and a
+// change that was cut short goes on where it was.
 func Switch(path string) error {
 	if _, err := os.Lstat(path + NextSuffix); err != nil {
 		return fmt.Errorf("changing over to the key %s: %w", path+NextSuffix, err)

@@ -43,6 +43,8 @@ type Info struct {
 	Problems     int64     `json:"problems"` // files that the sender could not save well
 
 	Suspicious []string `json:"suspicious,omitempty"` // why, until an operator accepts it
+	// Revoked is when the key that signed it was revoked, if it was.
+	Revoked time.Time `json:"signer_revoked,omitzero"`
 	// Damaged counts the files of a restore point that was published and is not
 	// whole any more; they are among MissingFiles.
 	Damaged int64 `json:"damaged,omitempty"`
@@ -93,6 +95,7 @@ func List(dir string) ([]Info, error) {
 	slices.SortStableFunc(all, func(a, b Info) int {
 		return strings.Compare(a.Snapshot().Ref(), b.Snapshot().Ref())
 	})
+	markRevoked(l, all)
 	return all, nil
 }
 

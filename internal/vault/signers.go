@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -221,10 +222,33 @@ func readLines(path string) (lines []string) {
 	return lines
 }
 
-// signerOf returns the key by which a restore point or a manifest is signed, as far
-// as a look at the signature file tells.
+// markRevoked notes which snapshots are signed by a key that is revoked. Only where
+// there are such keys does it look at any signature.
+func markRevoked(l layout, all []Info) {
+	revoked := readRevoked(l)
+	if len(revoked) == 0 {
+		return
+	}
+	for i := range all {
+		dir := l.pending(all[i].Snapshot())
+		if all[i].published() {
+			dir = l.point(all[i].Snapshot())
+		}
+		all[i].Revoked, _ = revoked.When(signerOf(dir))
+	}
+}
+
+// Signer returns the key that made the signature beside a snapshot's manifest, nil
+// while there is none. Verify tells whether it is good.
+func (f Found) Signer() ed25519.PublicKey {
+	if f.Manifest == "" {
+		return nil
+	}
+	return signerOf(filepath.Dir(f.Manifest))
+}
+
 func signerOf(dir string) ed25519.PublicKey {
-	armored, err := readBounded(dir+"/"+sigFile, manifest.MaxSignatureFile)
+	armored, err := readBounded(filepath.Join(dir, sigFile), manifest.MaxSignatureFile)
 	if err != nil {
 		return nil
 	}
