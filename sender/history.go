@@ -61,6 +61,7 @@ type Sent struct {
 	OwedBytes    int64         `json:"owed_bytes"` // and their bytes
 	Resent       int64         `json:"resent"`     // bytes that repair codes asked for
 	ResentAt     time.Time     `json:"resent_at,omitzero"`
+	Released     bool          `json:"released,omitempty"` // the spool does not keep its content any longer
 }
 
 // Name returns the snapshot's name, as the vault calls it.

@@ -10,40 +10,65 @@ import (
 	"weir/protocol"
 )
 
-// newSpool opens the spool of a sender.
+// keeps reports whether content is kept from changes.
+func (r *Repeat) keeps() bool { return r.Spool != SpoolNone && (r.Passes > 1 || r.SpoolKeep > 0) }
+
+// newSpool opens the spool of a sender and finds out for which snapshots it keeps
+// what it has. What is nobody's is of a snapshot that was never finished: the next
+// one may list it.
 func (s *Sender) newSpool() (err error) {
 	r := &s.cfg.Repeat
-	s.spool, err = openSpool(r.SpoolDir, r.Spool, r.SpoolBytes, func(all map[protocol.ObjectID]int64) error {
-		sent, err := s.cfg.State.Sent()
-		if err != nil {
-			return err
+	if s.spool, err = openSpool(r.SpoolDir, r.Spool, r.SpoolBytes); err != nil {
+		return err
+	}
+	s.spool.room = s.makeRoom
+	if !s.spool.has() {
+		return nil
+	}
+	sent, err := s.cfg.State.Sent()
+	if err != nil {
+		return err
+	}
+	for _, one := range sent {
+		if one.Released {
+			continue
 		}
-		for _, one := range sent {
-			if len(one.Passes) >= r.Passes {
-				continue
-			}
-			err := s.history.each(one, func(e *manifest.Entry) error {
-				delete(all, e.Object)
-				return nil
-			})
-			if err != nil {
-				s.cfg.Log.Error().Str(event.Field, event.PassFailed).Str("snapshot", one.Source+"/"+one.Name()).Err(err).
-					Msg("the kept manifest of a snapshot is damaged; it cannot be sent again")
-			}
+		if err := s.claimAll(one); err != nil {
+			s.cfg.Log.Error().Str(event.Field, event.PassFailed).Str("snapshot", one.Source+"/"+one.Name()).Err(err).
+				Msg("the kept manifest of a snapshot is damaged; it cannot be sent again")
+		}
+	}
+	return nil
+}
+
+// claimAll keeps for a snapshot what it lists, unless an earlier one does that and
+// all passes are done.
+func (s *Sender) claimAll(one *Sent) error {
+	free := s.spool.keptFor(holder{})
+	return s.history.each(one, func(e *manifest.Entry) error {
+		id := protocol.ObjectID(e.Object)
+		if free[id] || s.owesPasses(one.Source, id) {
+			s.spool.claim(id, holder{one.Source, one.Number})
 		}
 		return nil
 	})
-	return err
 }
+
+// owesPasses reports whether an object has not gone out as often as it should.
+func (s *Sender) owesPasses(source string, id protocol.ObjectID) bool {
+	return s.cfg.State.times(source, id).Count < uint32(s.cfg.Repeat.Passes)
+}
+
+func (s *snapshot) holder() holder { return holder{s.job.Source, s.result.Number} }
 
 // spoolFile keeps the content of a file that was just read for its later passes.
 // A hard link changes the time of the inode's last change, which must not make a
 // new version of the file.
 func (s *snapshot) spoolFile(id protocol.ObjectID, f *os.File, v *version) {
-	if s.cfg.Repeat.Passes < 2 || s.spool.mode == SpoolNone {
+	if !s.cfg.Repeat.keeps() {
 		return
 	}
-	if err := s.spool.put(id, f, v.Size); err != nil {
+	if err := s.spool.put(id, f, v.Size, s.holder()); err != nil {
 		s.notSpooled(err)
 		return
 	}
@@ -55,8 +80,7 @@ func (s *snapshot) spoolFile(id protocol.ObjectID, f *os.File, v *version) {
 // spoolKnown keeps the content of a file that is not sent again and is owed passes
 // all the same: the snapshot that sent it may never have been finished.
 func (s *snapshot) spoolKnown(n *node, known version) {
-	if s.cfg.Repeat.Passes < 2 || s.spool.mode == SpoolNone || s.spool.holds(known.Object) ||
-		s.cfg.State.times(s.job.Source, known.Object).Count >= uint32(s.cfg.Repeat.Passes) {
+	if !s.cfg.Repeat.keeps() || !s.owesPasses(s.job.Source, known.Object) || s.spool.claim(known.Object, s.holder()) {
 		return
 	}
 	f, st, err := n.open()
@@ -89,10 +113,10 @@ func (v *version) relink(f *os.File) {
 
 // spoolStream returns the stream, which goes into the spool as it is read.
 func (s *snapshot) spoolStream() *streamCopy {
-	if s.cfg.Repeat.Passes < 2 {
+	if !s.cfg.Repeat.keeps() {
 		return &streamCopy{from: s.job.Stream, spool: s.spool, err: errNotSpooled}
 	}
-	return s.spool.tee(s.job.Stream)
+	return s.spool.tee(s.job.Stream, s.holder())
 }
 
 // notSpooled counts what is not kept; the first reason stands for all.
@@ -103,34 +127,9 @@ func (s *snapshot) notSpooled(err error) {
 }
 
 func (s *snapshot) tellSpool() {
-	if s.unspooled == 0 || s.cfg.Repeat.Passes < 2 || s.spool.mode == SpoolNone {
+	if s.unspooled == 0 || !s.cfg.Repeat.keeps() {
 		return
 	}
 	s.cfg.Log.Warn().Str(event.Field, event.SpoolShort).Str("source", s.job.Source).Int64("files", s.unspooled).Err(s.unspooledWhy).
 		Msg("files are not kept for their later passes; they are sent again only if they do not change")
-}
-
-// spoolDone frees the spool's copy of an object whose passes are done.
-func (s *Sender) spoolDone(source string, e *manifest.Entry) error {
-	if s.cfg.State.times(source, e.Object).Count < uint32(s.cfg.Repeat.Passes) && s.history.listed(source, e) {
-		return nil // a later snapshot lists it and may owe it passes
-	}
-	f := s.spool.open(e.Object, e.Size)
-	if f == nil {
-		s.spool.drop(e.Object)
-		return nil
-	}
-	defer f.Close()
-	known, ok := s.cfg.State.known(source, e.Path)
-	var before unix.Stat_t
-	if ok = ok && unix.Fstat(int(f.Fd()), &before) == nil; ok {
-		v := fileVersion(&before)
-		ok = known.sameFile(&v)
-	}
-	s.spool.drop(e.Object)
-	if !ok {
-		return nil
-	}
-	known.relink(f)
-	return s.cfg.State.save(source, []sentFile{{path: e.Path, version: known}})
 }

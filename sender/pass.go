@@ -31,6 +31,7 @@ type task struct {
 	at      time.Time
 	sent    *Sent
 	refresh bool
+	release bool // of what the spool keeps
 }
 
 // Passes sends what is owed until the context ends: each object of a snapshot as
@@ -114,6 +115,9 @@ func (s *Sender) nextTask() (*task, error) {
 		if at, ok := s.passDue(sent); ok {
 			consider(task{at: at, sent: sent})
 		}
+		if at, ok := s.releaseDue(sent); ok {
+			consider(task{at: at, sent: sent, release: true})
+		}
 		if latest := i+1 == len(all) || all[i+1].Source != sent.Source; latest && s.refreshes(sent) {
 			consider(task{at: s.refreshDue(sent), sent: sent, refresh: true})
 		}
@@ -159,6 +163,9 @@ func (s *Sender) doTask(ctx context.Context, t *task) error {
 		return err
 	}
 	defer u.leave()
+	if t.release {
+		return s.release(t.sent, whyOver)
+	}
 	if t.refresh {
 		return s.refresh(ctx, t.sent, u)
 	}
@@ -185,20 +192,7 @@ func (s *Sender) pass(ctx context.Context, sent *Sent, u *turn) error {
 		return err
 	}
 	s.told(a, int(number))
-	if len(sent.Passes) >= s.cfg.Repeat.Passes {
-		return s.release(sent)
-	}
 	return nil
-}
-
-// release frees what the spool keeps of objects that have had all of their passes.
-func (s *Sender) release(sent *Sent) error {
-	if !s.spool.has() {
-		return nil
-	}
-	return s.history.each(sent, func(e *manifest.Entry) error {
-		return s.spoolDone(sent.Source, e)
-	})
 }
 
 // refresh sends all of a snapshot, unchanged files too: what the vault should

@@ -17,6 +17,7 @@ type Repeat struct {
 	Spool        SpoolMode     // how content that is owed passes is kept; "" for SpoolNone
 	SpoolDir     string        // "" for one in Dir; links need the file system of the source
 	SpoolBytes   int64         // 0 for DefaultSpoolBytes
+	SpoolKeep    time.Duration // after the last pass, for repair codes; 0 for DefaultSpoolKeep, below 0 for none
 }
 
 func (r *Repeat) complete(scratch string) {
@@ -39,4 +40,8 @@ func (r *Repeat) complete(scratch string) {
 	if r.SpoolBytes == 0 {
 		r.SpoolBytes = DefaultSpoolBytes
 	}
+	if r.SpoolKeep == 0 {
+		r.SpoolKeep = DefaultSpoolKeep
+	}
+	r.SpoolKeep = max(r.SpoolKeep, 0)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,26 +29,44 @@ const (
 // DefaultSpoolBytes bounds the spool unless the Config says otherwise.
 const DefaultSpoolBytes int64 = 10 << 30
 
-// spool holds content until all of its passes are done, in files named by their
-// object.
+// DefaultSpoolKeep is how long content stays after its last pass unless the Config
+// says otherwise.
+const DefaultSpoolKeep = 7 * 24 * time.Hour
+
+// spool holds content until all of its passes are done, and for as long after as
+// repair codes may ask for it, in files named by their object.
 type spool struct {
 	dir  string
 	mode SpoolMode
 	most int64 // bytes
+	// room frees what may go of the spool; false if nothing does.
+	room func() bool
 
 	mu    sync.Mutex
 	used  int64
-	files map[protocol.ObjectID]int64 // sizes
+	files map[protocol.ObjectID]*spooled
 }
 
-// openSpool opens the spool and throws out what nobody owes any more.
-func openSpool(dir string, mode SpoolMode, most int64, owed func(all map[protocol.ObjectID]int64) error) (*spool, error) {
-	s := &spool{dir: dir, mode: mode, most: most, files: map[protocol.ObjectID]int64{}}
+// spooled is the content of an object.
+type spooled struct {
+	size int64
+	by   holder
+}
+
+// holder is the last snapshot that listed an object while it was owed passes: what
+// the object is kept for. Nobody's is what a snapshot sent that was never finished.
+type holder struct {
+	source string
+	number uint64
+}
+
+// openSpool opens the spool. What is in it belongs to nobody yet.
+func openSpool(dir string, mode SpoolMode, most int64) (*spool, error) {
+	s := &spool{dir: dir, mode: mode, most: most, files: map[protocol.ObjectID]*spooled{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
-	kept := map[protocol.ObjectID]int64{}
 	for _, e := range entries {
 		var id protocol.ObjectID
 		b, err := hex.DecodeString(e.Name())
@@ -56,51 +75,79 @@ func openSpool(dir string, mode SpoolMode, most int64, owed func(all map[protoco
 			os.Remove(filepath.Join(dir, e.Name())) // cut short by a crash
 			continue
 		}
-		s.files[id] = info.Size()
+		s.files[id] = &spooled{size: info.Size()}
 		s.used += info.Size()
-		kept[id] = info.Size()
-	}
-	if len(kept) == 0 {
-		return s, nil
-	}
-	if err := owed(kept); err != nil { // takes out of the map what is owed
-		return nil, err
-	}
-	for id := range kept {
-		s.drop(id)
 	}
 	return s, nil
+}
+
+// claim keeps an object that the spool has for another snapshot. It returns false
+// if the spool does not have it.
+func (s *spool) claim(id protocol.ObjectID, by holder) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.files[id]
+	if f != nil && (f.by.source != by.source || f.by.number < by.number) {
+		f.by = by
+	}
+	return f != nil
+}
+
+// keptFor returns what is kept for a snapshot or an earlier one of its source.
+func (s *spool) keptFor(by holder) map[protocol.ObjectID]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[protocol.ObjectID]bool{}
+	for id, f := range s.files {
+		if f.by.source == by.source && f.by.number <= by.number {
+			all[id] = true
+		}
+	}
+	return all
 }
 
 func (s *spool) path(id protocol.ObjectID) string { return filepath.Join(s.dir, id.String()) }
 
 // errSpoolFull is returned where something has no room.
-var errSpoolFull = errors.New("the spool is full; raise spool_size, or lower passes or pass_spacing")
+var errSpoolFull = errors.New("the spool is full of what is owed passes; raise spool_size, or lower passes or pass_spacing")
+
+// fits makes room for so many bytes more, if it can.
+func (s *spool) fits(n int64) bool {
+	for {
+		_, used := s.use()
+		if used+n <= s.most {
+			return true
+		}
+		if n > s.most || s.room == nil || !s.room() {
+			return false
+		}
+	}
+}
 
 // reserve takes room for an object.
-func (s *spool) reserve(id protocol.ObjectID, size int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.files[id]; ok {
+func (s *spool) reserve(id protocol.ObjectID, size int64, by holder) error {
+	if s.claim(id, by) {
 		return fs.ErrExist
 	}
-	if s.used+size > s.most {
+	if !s.fits(size) {
 		return errSpoolFull
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	s.files[id] = size
+	s.files[id] = &spooled{size: size, by: by}
 	s.used += size
 	return nil
 }
 
 // put keeps the content of an open file as the object.
-func (s *spool) put(id protocol.ObjectID, f *os.File, size int64) error {
+func (s *spool) put(id protocol.ObjectID, f *os.File, size int64, by holder) error {
 	if s.mode == SpoolNone {
 		return nil
 	}
-	err := s.reserve(id, size)
+	err := s.reserve(id, size, by)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -157,21 +204,13 @@ func (s *spool) open(id protocol.ObjectID, size int64) *os.File {
 func (s *spool) drop(id protocol.ObjectID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	size, ok := s.files[id]
-	if !ok {
+	f := s.files[id]
+	if f == nil {
 		return
 	}
 	os.Remove(s.path(id))
 	delete(s.files, id)
-	s.used -= size
-}
-
-// holds reports whether the spool keeps an object.
-func (s *spool) holds(id protocol.ObjectID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.files[id]
-	return ok
+	s.used -= f.size
 }
 
 // has reports whether the spool keeps anything at all.
@@ -193,14 +232,15 @@ func (s *spool) use() (objects, bytes int64) {
 type streamCopy struct {
 	from  io.Reader
 	spool *spool
+	by    holder
 	file  *os.File
 	size  int64
 	err   error
 }
 
 // tee returns a reader of r that copies into the spool.
-func (s *spool) tee(r io.Reader) *streamCopy {
-	c := &streamCopy{from: r, spool: s}
+func (s *spool) tee(r io.Reader, by holder) *streamCopy {
+	c := &streamCopy{from: r, spool: s, by: by}
 	if s.mode != SpoolCopy {
 		c.err = errNotSpooled
 		return c
@@ -216,7 +256,7 @@ var errNotSpooled = errors.New("a stream is kept only with spool = \"copy\"")
 func (c *streamCopy) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	if c.err == nil && n > 0 {
-		if _, used := c.spool.use(); used+c.size+int64(n) > c.spool.most {
+		if !c.spool.fits(c.size + int64(n)) {
 			c.err = errSpoolFull
 		} else {
 			_, c.err = c.file.Write(p[:n])
@@ -235,7 +275,7 @@ func (c *streamCopy) end(id protocol.ObjectID, good bool) error {
 		c.err = err
 	}
 	if c.err == nil && good {
-		if c.err = c.spool.reserve(id, c.size); c.err == nil {
+		if c.err = c.spool.reserve(id, c.size, c.by); c.err == nil {
 			if c.err = os.Rename(c.file.Name(), c.spool.path(id)); c.err == nil {
 				return nil
 			}

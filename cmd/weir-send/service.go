@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,7 @@ func (s *service) open() error {
 			Dir: c.Kept(), History: c.Repeat.History, HistoryBytes: int64(c.Repeat.HistorySize),
 			Passes: c.Repeat.Passes, Spacing: time.Duration(c.Repeat.PassSpacing), Refresh: c.Repeat.RefreshEvery(),
 			Spool: sender.SpoolMode(c.Repeat.Spool), SpoolDir: c.Repeat.SpoolDir, SpoolBytes: int64(c.Repeat.SpoolSize),
+			SpoolKeep: cmp.Or(time.Duration(c.Repeat.SpoolKeep), -1), // 0 stands for the default there
 		},
 	})
 	return err

@@ -16,6 +16,8 @@ const (
 	MaxHistory              = 10000
 	DefaultHistorySize Size = 2 << 30
 	DefaultSpoolSize   Size = 10 << 30
+	DefaultSpoolKeep        = Duration(7 * 24 * time.Hour)
+	MaxSpoolKeep            = Duration(365 * 24 * time.Hour)
 	MaxKept            Size = 1 << 50
 	keptSuffix              = ".d" // of the directory beside the state
 )
@@ -41,13 +43,14 @@ type Repeat struct {
 	HistorySize Size   // of their manifests
 	Spool       string // none, link or copy
 	SpoolSize   Size
-	SpoolDir    string // "" for one beside the state
+	SpoolKeep   Duration // after the last pass; 0 for not at all
+	SpoolDir    string   // "" for one beside the state
 }
 
 func newRepeat() Repeat {
 	return Repeat{
 		Passes: DefaultPasses, PassSpacing: DefaultPassSpacing, Refresh: "never",
-		History: DefaultHistory, HistorySize: DefaultHistorySize, Spool: SpoolNone, SpoolSize: DefaultSpoolSize,
+		History: DefaultHistory, HistorySize: DefaultHistorySize, Spool: SpoolNone, SpoolSize: DefaultSpoolSize, SpoolKeep: DefaultSpoolKeep,
 	}
 }
 
@@ -65,6 +68,7 @@ func (r *Repeat) read(t *table) {
 	t.text("history_size", &r.HistorySize)
 	t.choice("spool", &r.Spool, SpoolNone, SpoolLink, SpoolCopy)
 	t.text("spool_size", &r.SpoolSize)
+	t.text("spool_keep", &r.SpoolKeep)
 	t.str("spool_dir", &r.SpoolDir)
 	if r.Passes < 1 || r.Passes > MaxPasses {
 		t.problem("passes", "%d is out of range, write 1 to %d", r.Passes, MaxPasses)
@@ -75,6 +79,7 @@ func (r *Repeat) read(t *table) {
 	within(t, "pass_spacing", r.PassSpacing, MinPassSpacing, MaxPassSpacing)
 	within(t, "history_size", r.HistorySize, 1<<20, MaxKept)
 	within(t, "spool_size", r.SpoolSize, 1<<20, MaxKept)
+	within(t, "spool_keep", r.SpoolKeep, 0, MaxSpoolKeep)
 }
 
 func (r *Repeat) settings() []setting {
@@ -84,8 +89,9 @@ func (r *Repeat) settings() []setting {
 		{key: "refresh", value: quote(r.Refresh), comment: "How often the latest snapshot of each source goes out whole again, files that did not change too:\nnever, daily, weekly or monthly. It heals a vault that lost objects, at the price of the idle link."},
 		{key: "history", value: strconv.Itoa(r.History), comment: "How many snapshots of each source are remembered: told in heartbeats, and sent again when a repair\ncode asks for them."},
 		{key: "history_size", value: quote(r.HistorySize.String()), comment: "Bound for the compressed manifests of those; the oldest go first, the latest of a source stays."},
-		{key: "spool", value: quote(r.Spool), comment: "What is owed later passes is kept from changes: none: no, a file that changed or vanished is not sent\nagain; link: by hard links, against deletion and replacement; copy: by copies, streams too."},
-		{key: "spool_size", value: quote(r.SpoolSize.String()), comment: "Bound for the spool. What finds no room is sent again only if it does not change."},
+		{key: "spool", value: quote(r.Spool), comment: "How what was sent is kept from changes until it may be forgotten: none: not at all, a file that changed\nor vanished is not sent again; link: by hard links, against deletion and replacement, but not against\nprograms that write into the file in place, nor for streams; copy: by copies, against every change."},
+		{key: "spool_size", value: quote(r.SpoolSize.String()), comment: "Bound for the spool. When it is reached, what has had all of its passes goes first, the oldest before\nthe others; what finds no room even so is sent again only if it does not change."},
+		{key: "spool_keep", value: quote(r.SpoolKeep.String()), comment: "How long the spool keeps content after its last pass, so that repair codes can still ask for it: as\nlong as it may take somebody to carry one."},
 		{key: "spool_dir", value: quote("spool"), off: true, comment: "Directory of the spool, for this program alone; without it, one beside the state. Hard links need it\non the file system of the sources."},
 	}
 }

@@ -29,6 +29,7 @@ const (
 	PassFailed      = "pass-failed"
 	RepairSent      = "repair-sent"
 	SpoolShort      = "spool-short"
+	SpoolReleased   = "spool-released"
 )
 
 // Names of what the receiver says about the link.

@@ -32,6 +32,7 @@ var Table = []Entry{
 	{PassFailed, "error", "a later pass or a refresh could not be sent; it is tried again"},
 	{RepairSent, "info", "what a repair code asked for has left"},
 	{SpoolShort, "warn", "the spool could not keep content for its later passes; fields say of how many files, and why"},
+	{SpoolReleased, "info", "the spool does not keep the content of a snapshot any longer; the line says why"},
 
 	{Confined, "info", "the kernel holds what the receiver may do; a line of level warn names a layer that is missing"},
 	{SessionOpen, "info", "a sender's announce was accepted; fields give sender, counter, rate and geometry"},

@@ -8,6 +8,7 @@ import (
 	mrand "math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,10 +193,21 @@ func (h *hosts) carry(all []vault.Found) {
 		h.carried[f.Ref()] = true
 	}
 	for _, a := range sent {
-		if a.Gone > 0 {
-			h.gone["prod/"+a.Snapshot] = true
+		if a.Gone == 0 {
+			continue
+		}
+		h.gone["prod/"+a.Snapshot] = true
+		if h.kept(a) {
+			h.t.Errorf("%s: %d files are to be had no more, though the spool keeps them (%s): %q", a.Snapshot, a.Gone, h.spool, a.GoneFiles)
 		}
 	}
+}
+
+// kept reports whether the spool keeps what the snapshot sent from every change that
+// happens here.
+func (h *hosts) kept(a *sender.Again) bool {
+	stream := strings.HasPrefix(a.Snapshot, "db/")
+	return h.spool == sender.SpoolCopy || h.spool == sender.SpoolLink && !stream
 }
 
 // verify reads every restore point again.
