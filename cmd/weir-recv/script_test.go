@@ -34,10 +34,10 @@ func attempt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// setup gives each script the public keys of two senders, as $SENDER and
-// $OTHER, the first also in sender.pub.
+// setup gives each script the public keys of three senders, as $SENDER, $OTHER
+// and $THIRD, the first also in sender.pub.
 func setup(env *testscript.Env) error {
-	for i, name := range []string{"SENDER", "OTHER"} {
+	for i, name := range []string{"SENDER", "OTHER", "THIRD"} {
 		seed := make([]byte, ed25519.SeedSize)
 		seed[0] = byte(i)
 		pub := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)

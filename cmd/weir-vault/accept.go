@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"weir/internal/vault"
@@ -11,12 +10,16 @@ func acceptCommand(p *place) *cobra.Command {
 	return &cobra.Command{
 		Use: acceptUse, Short: acceptShort, Long: acceptLong, Example: acceptExample, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, found, err := p.find(args[0])
+			_, found, err := p.find(args[0])
+			if err != nil {
+				return err
+			}
+			dir, opt, err := p.holder()
 			if err != nil {
 				return err
 			}
 			r := vault.Request{Action: vault.ActionAccept, Snapshot: found.Ref()}
-			if err := vault.Ask(cmd.Context(), dir, vault.Options{Log: zerolog.Nop()}, r, nil); err != nil {
+			if err := vault.Ask(cmd.Context(), dir, opt, r, nil); err != nil {
 				return err
 			}
 			cmd.PrintErrf(acceptDone, found.Ref())

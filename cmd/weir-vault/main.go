@@ -32,6 +32,7 @@ func rootCommand() *cobra.Command {
 		reindexCommand(p),
 		scrubCommand(p),
 		drillCommand(p),
+		dropCommand(p),
 	)
 	return root
 }

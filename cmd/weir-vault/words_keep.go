@@ -2,6 +2,20 @@ package main
 
 // Words of the commands that look after what is stored.
 const (
+	dropShort = "Give up a snapshot that never became whole"
+	dropLong  = `drop forgets a snapshot that is not whole: one that was made up by somebody who had the
+sender's key, or that the sender will never finish. It is listed no longer, and what
+comes of it later is not taken up again; if that is what you want, ask for it with
+weir-vault missing instead. Restore points cannot be dropped, whole or damaged.
+
+Files of it that are complete stay while the sender may count on them, until a later
+snapshot of the source is whole; with --free they go at once, where nothing else
+lists them. Then push the source again: what is missing comes with that.`
+	dropExample  = `  weir-vault drop prod/etc@42`
+	dropFreeFlag = "free its complete files too, which the sender may count on"
+	// Snapshot.
+	dropDone = "%s is dropped.\n"
+
 	eventsShort = "Print the vault's event log, or check it"
 	eventsLong  = `events prints what happened in the vault, one line an event. Each event holds the
 SHA-256 of the one before. --verify follows that chain and finds what was edited,

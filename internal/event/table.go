@@ -57,7 +57,7 @@ var Table = []Entry{
 	{DiskRoom, "info", "there is space again; new data is stored"},
 	{DiskError, "error", "a write, sync or rename failed; the object counts as missing"},
 	{VaultRecovered, "info", "work of an earlier run was found at start and taken up"},
-	{SnapshotRemoved, "info", "retention removed a restore point; the line says why"},
+	{SnapshotRemoved, "info", "retention removed a restore point, or an operator dropped a snapshot that was not whole; the line says why"},
 	{LockExtended, "info", "an operator made the lock of a restore point longer; in the vault's event log only"},
 	{EventsDamaged, "error", "the vault's event log is not what was written: edited, cut or out of order"},
 	{SnapshotDamaged, "error", "a restore point that was whole is not any more; it is listed as partial until what lacks comes again"},

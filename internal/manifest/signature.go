@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Namespace is what the signature is for. A signature made with the same key
@@ -128,6 +129,26 @@ func AllowedSigner(name string, pub ed25519.PublicKey) string {
 // comment or newline.
 func PublicLine(pub ed25519.PublicKey) string {
 	return sshKey + " " + base64.StdEncoding.EncodeToString(publicBlob(pub))
+}
+
+// ParsePublicLine reads what PublicLine wrote; what follows it in the line does not
+// matter. All errors wrap ErrSignature.
+func ParsePublicLine(line string) (ed25519.PublicKey, error) {
+	parts := strings.Fields(line)
+	if len(parts) < 2 || parts[0] != sshKey {
+		return nil, fmt.Errorf("%w: no line of a key", ErrSignature)
+	}
+	blob, err := base64.StdEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	w := wire{rest: blob}
+	w.expect(sshKey)
+	pub := w.field()
+	if err := w.end(); err != nil || len(pub) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%w: a key of %d bytes", ErrSignature, len(pub))
+	}
+	return pub, nil
 }
 
 func publicBlob(pub ed25519.PublicKey) []byte {

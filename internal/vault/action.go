@@ -38,6 +38,7 @@ func init() { // the handlers reach actions themselves, through answer
 		ActionScrub:  scrubAction,
 
 		ActionSigners: signersAction,
+		ActionDrop:    dropAction,
 	}
 }
 

@@ -24,6 +24,9 @@ func (v *Vault) takeManifest(p *pending) (bool, error) {
 	if c, ok := v.known(k); !ok || c.Size != p.Ref.ObjectSize {
 		return false, nil
 	}
+	if len(v.mayHaveSigned(p)) == 0 {
+		return false, nil // who opened the vault knows no keys, or all are revoked
+	}
 	dir := v.layout.pending(p.snap)
 	fresh := filepath.Join(dir, manifestFile+".new")
 	err := v.unpackManifest(p, k, fresh)

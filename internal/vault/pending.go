@@ -32,7 +32,7 @@ type ManifestRef struct {
 	SHA256     Hash              `json:"sha256"`      // of the manifest file
 	Previous   Hash              `json:"previous"`
 	Signature  [64]byte          `json:"signature"`
-	PublicKey  ed25519.PublicKey `json:"public_key"` // that made it; nil until it was found among the sender's
+	PublicKey  ed25519.PublicKey `json:"public_key"` // that made it; nil while it may be any of the sender's
 }
 
 // pending is a snapshot that is not whole.
@@ -158,6 +158,12 @@ func (v *Vault) loadPending() error {
 	var placed []*pending
 	for _, s := range found {
 		dir := v.layout.pending(s)
+		if v.isRemoved(s) && !exists(v.point(s)) {
+			if err := removeBelow(filepath.Dir(dir), s.Name()); err != nil { // it was being dropped
+				v.troubled(err)
+			}
+			continue
+		}
 		p := &pending{snap: s}
 		data, err := os.ReadFile(filepath.Join(dir, infoFile))
 		if err != nil || json.Unmarshal(data, p) != nil {
@@ -212,7 +218,7 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 		v.noteOften(event.ManifestRefused, s, "a second manifest with another content: "+ref.SHA256.String())
 		return fmt.Errorf("a second manifest of %s: %w", s.Ref(), ErrConflict)
 	}
-	if p.Ref != nil && v.isRevoked(p.Sender, p.Ref.PublicKey) {
+	if p.Ref != nil && p.Ref.Signature != ref.Signature && (!p.manifest || v.isRevoked(p.Sender, p.Ref.PublicKey)) {
 		if err := v.dropManifest(p); err != nil { // this one may be signed with a good key
 			return v.failed(err)
 		}

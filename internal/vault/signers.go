@@ -93,6 +93,23 @@ func (v *Vault) changeSigners(s SignersRequest) error {
 // SetSigners replaces the keys that Open was given.
 func (v *Vault) SetSigners(signers, revoked map[string][]ed25519.PublicKey) error {
 	v.opt.Signers, v.opt.Revoked = cloneKeys(signers), cloneKeys(revoked)
+	return v.openSigners()
+}
+
+// openSigners brings what the vault itself says of keys in line with the options. A
+// key that it knows as revoked stays revoked, whoever opens it.
+func (v *Vault) openSigners() error {
+	v.opt.Revoked = cloneKeys(v.opt.Revoked)
+	for _, line := range readLines(v.own(revokedFile)) {
+		parts := strings.Fields(line)
+		pub, err := manifest.ParsePublicLine(line)
+		if err != nil || len(parts) < 3 {
+			continue
+		}
+		if name := parts[2]; !hasKey(v.opt.Revoked[name], pub) {
+			v.opt.Revoked[name] = append(v.opt.Revoked[name], pub)
+		}
+	}
 	return errors.Join(v.writeSigners(), v.writeRevoked())
 }
 
@@ -115,8 +132,8 @@ func hasKey(keys []ed25519.PublicKey, key ed25519.PublicKey) bool {
 // mayHaveSigned returns the keys of which one must have signed a manifest.
 func (v *Vault) mayHaveSigned(p *pending) []ed25519.PublicKey {
 	keys := v.opt.Signers[p.Sender]
-	if pub := p.Ref.PublicKey; pub != nil && !hasKey(keys, pub) {
-		keys = append(slices.Clone(keys), pub)
+	if p.Ref.PublicKey != nil {
+		keys = []ed25519.PublicKey{p.Ref.PublicKey}
 	}
 	return slices.DeleteFunc(slices.Clone(keys), func(k ed25519.PublicKey) bool { return v.isRevoked(p.Sender, k) })
 }

@@ -210,7 +210,7 @@ func (v *Vault) recover() error {
 	if err := clearDir(v.own("staging")); err != nil {
 		return fmt.Errorf("clearing the staging area: %w", err)
 	}
-	if err := errors.Join(v.writeSigners(), v.writeRevoked()); err != nil {
+	if err := v.openSigners(); err != nil {
 		return err
 	}
 	v.checkHead()
