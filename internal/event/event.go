@@ -66,6 +66,7 @@ const (
 	SnapshotDamaged = "snapshot-damaged"
 	SnapshotHealed  = "snapshot-healed"
 	ObjectHealed    = "object-healed"
+	ObjectRefused   = "object-refused"
 	ScrubStarted    = "scrub-started"
 	ScrubEnded      = "scrub-ended"
 	QuotaNear       = "quota-near"

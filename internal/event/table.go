@@ -63,6 +63,7 @@ var Table = []Entry{
 	{SnapshotDamaged, "error", "a restore point that was whole is not any more; it is listed as partial until what lacks comes again"},
 	{SnapshotHealed, "info", "a damaged restore point, or one of its files, is good again"},
 	{ObjectHealed, "info", "an object that was damaged came again and is linked wherever it belongs"},
+	{ObjectRefused, "error", "a sender has too many objects that are not complete; new ones are not stored; in the vault's event log"},
 	{ScrubStarted, "info", "all that is stored is read again and compared"},
 	{ScrubEnded, "info", "a scrub has read all; fields count what it read and found; level error if it found anything"},
 	{QuotaNear, "warn", "a source or sender fills nine tenths of its quota"},

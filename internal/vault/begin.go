@@ -11,17 +11,22 @@ const (
 	maxSources = 1024
 	// maxPendingSender bounds the snapshots of one sender that are not whole.
 	maxPendingSender = 4000
+	// maxPartial bounds the objects of one sender that are not complete. A million
+	// small files at a loss of five percent that parity does not heal make 50,000.
+	maxPartial = 200_000
 )
 
 // bounds hold what one sender can cause.
 type bounds struct {
 	sources     map[string]map[string]bool // of each sender that came up
 	often       map[notedKey]*allowance
-	missingMost int // missing objects that are remembered of one sender
+	missingMost int            // missing objects that are remembered of one sender
+	partials    map[string]int // of each sender, objects in partial
+	partialMost int
 }
 
 func newBounds() bounds {
-	return bounds{sources: map[string]map[string]bool{}, often: map[notedKey]*allowance{}, missingMost: missingMost}
+	return bounds{sources: map[string]map[string]bool{}, often: map[notedKey]*allowance{}, missingMost: missingMost, partials: map[string]int{}, partialMost: maxPartial}
 }
 
 // mayBegin returns ErrLimit where a sender has too much that is not whole, or too

@@ -118,7 +118,7 @@ func (v *Vault) moveIn(o *object) error {
 		os.Remove(v.incoming(o.key) + mapSuffix)
 	}
 	delete(v.open, o.key)
-	delete(v.partial, o.key)
+	v.forgetPartial(o.key)
 	return v.hold(o.key, o.file)
 }
 

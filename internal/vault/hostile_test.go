@@ -394,3 +394,62 @@ func TestInodesAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestPartialObjectsAreBounded: a sender cannot fill the vault with beginnings of
+// objects, nor with the mere names of some, and others are not touched by it.
+func TestPartialObjectsAreBounded(t *testing.T) {
+	g := newStore(t)
+	g.opt = func(o *Options) { o.Signers["other"] = o.Signers["prod"] }
+	g.kill()
+	g.open()
+	g.v.partialMost = 100
+	s := Snapshot{Sender: "prod", Source: "etc", Number: 1, Taken: g.now}
+	refused := 0
+	for n := range 1000 {
+		id := ObjectID{1, byte(n), byte(n >> 8)}
+		if err := g.v.WriteRange(s, id, 1000, []byte("half")); errors.Is(err, ErrLimit) {
+			refused++
+		}
+	}
+	files := g.files("incoming")
+	if refused < 1000-100-2*maxOpen || files > 2*(100+2*maxOpen) {
+		t.Errorf("%d of 1000 were refused, %d files", refused, files)
+	}
+	for n := range 1000 { // ends without content leave nothing
+		g.v.EndObject(s, ObjectID{2, byte(n), byte(n >> 8)}, 1<<40, Hash{1}, nil)
+	}
+	if n := g.files("incoming"); n > files+2*maxOpen {
+		t.Errorf("%d files, %d before", n, files)
+	}
+	if err := g.v.WriteRange(Snapshot{Sender: "other", Source: "etc", Number: 1, Taken: g.now}, ObjectID{1}, 10, []byte("x")); err != nil {
+		t.Errorf("another sender: %v", err)
+	}
+	g.close()
+	g.open()
+	g.v.partialMost = 100
+	if n := g.v.partials["prod"]; n < 90 || n > 100+2*maxOpen {
+		t.Errorf("%d partial objects after a restart", n)
+	}
+	if err := g.v.WriteRange(s, ObjectID{3}, 1000, []byte("half")); !errors.Is(err, ErrLimit) {
+		t.Errorf("one more after a restart: %v", err)
+	}
+	// What is there may be completed, and makes room. Giving up the snapshot makes
+	// all of it.
+	var k key
+	for k = range g.v.partial {
+		break
+	}
+	was := g.v.partials["prod"]
+	g.v.WriteRange(s, k.id, 0, make([]byte, 1000))
+	g.v.EndObject(s, k.id, 1004, sha256.Sum256(append(make([]byte, 1000), "half"...)), nil)
+	if n := g.v.partials["prod"]; n != was-1 {
+		t.Errorf("%d partial objects after one was completed, there were %d", n, was)
+	}
+	g.v.Touch(s)
+	if why := g.drop(&shot{Snapshot: s}, false); why != "" {
+		t.Fatal(why)
+	}
+	if n := g.v.partials["prod"]; n != 0 {
+		t.Errorf("%d partial objects after the drop", n)
+	}
+}

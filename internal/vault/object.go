@@ -140,6 +140,9 @@ func (v *Vault) openObject(k key, of string) (*object, error) {
 			v.troubled(err)
 		}
 	}
+	if err := v.mayBeginObject(k); err != nil {
+		return nil, err
+	}
 	path := v.incoming(k)
 	if err := v.dirFor(v.own("incoming", k.sender)); err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"weir/internal/event"
 )
 
 // savedObject is the map file of a partial object.
@@ -79,7 +81,35 @@ func (v *Vault) park(o *object) error {
 	if cerr := o.file.Close(); err == nil {
 		err = cerr
 	}
+	if _, mapped := v.partial[o.key]; !mapped {
+		os.Remove(v.incoming(o.key)) // nothing came of it but its name
+	}
 	return err
+}
+
+// notePartial notes that an object has a map on disk, and the snapshot it came for.
+func (v *Vault) notePartial(k key, of string) {
+	if _, known := v.partial[k]; !known {
+		v.partials[k.sender]++
+	}
+	v.partial[k] = of
+}
+
+func (v *Vault) forgetPartial(k key) {
+	if _, known := v.partial[k]; known {
+		v.partials[k.sender]--
+	}
+	delete(v.partial, k)
+}
+
+// mayBeginObject returns ErrLimit where a sender has too many partial objects for
+// one more: each is two files, and nobody waits for what is made up.
+func (v *Vault) mayBeginObject(k key) error {
+	if _, known := v.partial[k]; !known && v.partials[k.sender] >= v.partialMost && v.damage[k] == nil {
+		v.noteOften(event.ObjectRefused, Snapshot{Sender: k.sender}, fmt.Sprintf("%d objects of it are not complete", v.partials[k.sender]))
+		return fmt.Errorf("%s has %d objects that are not complete: %w; when they are not worth waiting for, give up their snapshots with weir-vault drop", k.sender, v.partials[k.sender], ErrLimit)
+	}
+	return nil
 }
 
 // saveMap syncs the data and then writes down which of it is there. What a failed
@@ -122,7 +152,7 @@ func (v *Vault) writeMap(o *object) error {
 	if err != nil {
 		return err
 	}
-	v.partial[o.key] = o.of
+	v.notePartial(o.key, o.of)
 	if err := v.disk.replace(v.incoming(o.key)+mapSuffix, data, 0o600); err != nil {
 		return err
 	}
@@ -166,7 +196,7 @@ func (v *Vault) dropPartial(k key) {
 		v.troubled(err)
 	}
 	os.Remove(v.incoming(k))
-	delete(v.partial, k)
+	v.forgetPartial(k)
 }
 
 // removeMap removes a map, and makes sure of it: if it came back after a power
@@ -246,7 +276,7 @@ func (v *Vault) findPartial() error {
 			v.dropPartial(k)
 			continue
 		}
-		v.partial[k] = o.of
+		v.notePartial(k, o.of)
 		if o.lacksNothing() {
 			v.ready = append(v.ready, k)
 		}
