@@ -233,5 +233,10 @@
 // receiver refuses a record that goes beyond, without decompressing it. A record
 // of which symbols are missing counts as a whole as missing.
 //
+// Filler (10) says nothing: a receiver passes over it. Its body is zeros. A sender
+// may put one anywhere behind the Context, so that content begins where both ends
+// copy it fastest: at a multiple of 64 in the block, as it does in memory and in
+// the file.
+//
 // The sizes and offsets of objects are below 2^62.
 package protocol

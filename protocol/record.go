@@ -19,6 +19,8 @@ const (
 	RecordKeyChange   RecordKind = 6
 	RecordCompressed  RecordKind = 7
 	RecordCalibration RecordKind = 8
+
+	RecordFiller RecordKind = 10
 )
 
 // RecordHeaderSize is the length in bytes of kind and length, which precede

@@ -143,7 +143,7 @@ func (s *snapshot) sendRange(ctx context.Context, r io.Reader, want int64, o *ob
 
 // readStep is how much is read at once, in bytes: the hash takes it while the
 // processor's cache still holds it.
-const readStep = 256 << 10
+const readStep = 1 << 20
 
 // readHashed fills place from r, and the hash with it. It returns io.EOF or
 // io.ErrUnexpectedEOF where r has less.

@@ -13,6 +13,10 @@ const (
 	alignment = 4096
 	// minRoom is the least that is worth beginning a Data record for.
 	minRoom = alignment + protocol.DataHeaderSize
+	// alignFrom is how much content a Data record must be expected to hold, in
+	// bytes, to be put where it is copied fastest: processors copy between places
+	// that differ in their last six bits at a half or a third of the rate.
+	alignFrom = 64 << 10
 )
 
 // packer fills blocks with the records of one snapshot. Every block but the last
@@ -73,6 +77,7 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 		}
 		return p.data(ctx, id, offset, want)
 	}
+	p.align(want)
 	n := p.room() - protocol.DataHeaderSize
 	if want > int64(n) {
 		n -= int((offset + int64(n)) % alignment)
@@ -81,6 +86,15 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 	}
 	at := p.block.used + protocol.DataHeaderSize
 	return p.block.buf[at : at+n], nil
+}
+
+// align sees to it that much content begins at a multiple of 64 bytes.
+func (p *packer) align(want int64) {
+	b := p.block
+	n := protocol.FillerFor(b.used, protocol.DataHeaderSize)
+	if n > 0 && min(want, int64(p.room()-n)) >= alignFrom {
+		b.used += len(protocol.AppendFiller(b.buf[b.used:b.used], n))
+	}
 }
 
 // compressed appends a Compressed record. It returns false, and the block has room

@@ -326,6 +326,11 @@ func (l *memoryLink) record(kind protocol.RecordKind, body []byte) error {
 			l.compressed(&c)
 		}
 		return err
+	case protocol.RecordFiller:
+		if len(bytes.Trim(body, "\x00")) > 0 {
+			l.t.Error("a filler says something")
+		}
+		return nil
 	case protocol.RecordEnd:
 		e, err := protocol.ParseEnd(body)
 		if o := l.object(e.Object); o.end != nil && o.end.SHA256 != e.SHA256 {
@@ -351,6 +356,9 @@ func (l *memoryLink) record(kind protocol.RecordKind, body []byte) error {
 }
 
 func (l *memoryLink) data(o *sentObject, d *protocol.Data) {
+	if at := cap(l.block.data) - cap(d.Bytes); len(d.Bytes) >= alignFrom && at%protocol.SymbolAlign != 0 {
+		l.t.Errorf("%d bytes of data lie at %d of the block", len(d.Bytes), at)
+	}
 	if d.Offset%alignment != 0 {
 		l.t.Errorf("data at %d: not a multiple of %d", d.Offset, alignment)
 	}

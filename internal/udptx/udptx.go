@@ -210,9 +210,15 @@ func (c *Conn) setSegment(i, length, size int) {
 }
 
 // system is sendmmsg(2). It reports an error only where not one message was taken.
+// The first try does not wait and is not told to the runtime, which would watch
+// over each call: that costs several per cent of a CPU at a few gigabits a second.
 func (c *Conn) system(n int) (int, error) {
-	sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(c.fd),
-		uintptr(unsafe.Pointer(&c.msgs[0])), uintptr(n), 0, 0, 0)
+	sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(c.fd),
+		uintptr(unsafe.Pointer(&c.msgs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	if errno == unix.EAGAIN {
+		sent, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(c.fd),
+			uintptr(unsafe.Pointer(&c.msgs[0])), uintptr(n), 0, 0, 0)
+	}
 	if errno != 0 {
 		return 0, errno
 	}
