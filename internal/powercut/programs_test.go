@@ -23,8 +23,14 @@ import (
 	"weir/internal/relay"
 )
 
-// patience bounds every wait for a program.
-const patience = 60 * time.Second
+// patience bounds every wait for a program. A long run may be stopped for minutes,
+// to make room for others.
+var patience = func() time.Duration {
+	if os.Getenv("WEIR_LONG") != "" {
+		return 15 * time.Minute
+	}
+	return time.Minute
+}()
 
 // pointed is weir-recv built so that it tells of the named points that it passes.
 // weir-recv itself is the one that is shipped.
