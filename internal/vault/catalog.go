@@ -191,7 +191,18 @@ func (c *catalog) removeAll(keys []key) error {
 	})
 }
 
-func (c *catalog) close() error { return guard(c.db.Close) }
+// close lets go of the index. One that is broken is abandoned.
+func (c *catalog) close() error {
+	if c.broken != nil {
+		c.abandon()
+		return nil
+	}
+	return guard(c.db.Close)
+}
+
+// abandon lets go of an index that is broken. When a page of it could not be read,
+// the library's own locks may be held for ever, and whoever closes it waits for them.
+func (c *catalog) abandon() { go guard(c.db.Close) }
 
 // salvageCatalog copies an index that was not closed in good order, entry by
 // entry, and takes its place. Each entry is checked, their order and number too;

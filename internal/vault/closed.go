@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"weir/internal/event"
 )
@@ -113,20 +114,32 @@ func (v *Vault) checkCatalog(path string, m *closedMark) error {
 	return err
 }
 
+// mendEvery is how long another try to make an index anew waits, on a disk that
+// still fails.
+const mendEvery = 10 * time.Second
+
 // mendCatalog makes an index anew that turned out to be damaged while it was in
 // use.
 func (v *Vault) mendCatalog() error {
-	if v.catalog.broken == nil {
+	if v.catalog.broken == nil && !v.unfilled || v.opt.Now().Before(v.mendAfter) {
 		return nil
 	}
-	why := v.catalog.broken
-	_ = v.catalog.close()
-	err := v.putCatalogAside(why)
-	if err != nil {
-		return err
+	v.mendAfter = v.opt.Now().Add(mendEvery)
+	if v.catalog.broken != nil {
+		v.catalog.abandon()
+		if err := v.putCatalogAside(v.catalog.broken); err != nil {
+			return err
+		}
+		fresh, unfilled, err := openCatalog(v.own(catalogFile))
+		if err != nil {
+			return err // the broken one stays, and knows nothing
+		}
+		v.catalog, v.unfilled = fresh, unfilled
 	}
-	if v.catalog, v.unfilled, err = openCatalog(v.own(catalogFile)); err != nil {
-		return err
+	err := v.fillCatalog()
+	for _, p := range v.pending {
+		// While the index was not there, everything seemed to lack.
+		p.stale, p.reported = p.manifest, false
 	}
-	return v.fillCatalog()
+	return err
 }

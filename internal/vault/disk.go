@@ -85,14 +85,20 @@ func (d *disk) makeDir(path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return d.syncPath(parent)
+	err := d.syncPath(parent)
+	if err != nil {
+		// Left there, it would be taken for one that lasts. It is empty, or others
+		// count on it.
+		os.Remove(path)
+	}
+	return err
 }
 
 // replace writes a small file so that after a crash either the old or the new
 // content is there.
 func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
 	tmp := path + newSuffix
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	f, err := createAnew(tmp, mode)
 	if err != nil {
 		return err
 	}
@@ -111,6 +117,15 @@ func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return d.syncPath(filepath.Dir(path))
+}
+
+// createAnew makes a file in the place of what a crash may have left there, which
+// may be read-only: a process without root's powers cannot open that for writing.
+func createAnew(path string, mode os.FileMode) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
 // isFull reports whether an error says that there is no room.

@@ -28,9 +28,8 @@ const (
 func (l layout) spare(s Snapshot) string { return l.own(sparesDir, s.Sender, s.Source, s.Name()) }
 
 // keepSpare moves the packed manifest aside once its restore point is published.
-// Without it the vault is as good as before, so trouble is only told. What a
-// power cut brings back among the objects is swept away, see spareInodes.
-func (v *Vault) keepSpare(p *pending) {
+// What a power cut brings back among the objects is swept away, see spareInodes.
+func (v *Vault) keepSpare(p *pending) error {
 	k := key{p.Sender, p.Ref.Object}
 	dir := v.spare(p.snap)
 	err := v.makeDir(dir)
@@ -44,8 +43,9 @@ func (v *Vault) keepSpare(p *pending) {
 		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
 	}
 	if err != nil {
-		v.troubled(fmt.Errorf("keeping a second copy of the manifest of %s: %w", p.snap.Ref(), err))
+		return fmt.Errorf("keeping a second copy of the manifest of %s: %w", p.snap.Ref(), err)
 	}
+	return nil
 }
 
 func (v *Vault) dropSpare(s Snapshot) {

@@ -65,20 +65,26 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 		return err
 	}
 	defer in.Close()
-	zip, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	read := &diskReader{file: in}
+	zip, err := zstd.NewReader(read, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	defer zip.Close()
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o444)
+	out, err := createAnew(path, 0o444)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	w := &diskWriter{disk: &v.disk, file: out, space: &v.space}
 	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w), v.mayHaveSigned(p)); err != nil {
-		if w.err != nil {
+		switch {
+		case w.err != nil:
 			return w.err
+		case read.err != nil:
+			// The disk is to blame, not the sender. It may never read this again.
+			v.forget(k)
+			return fmt.Errorf("%w; it counts as missing until it comes again", read.err)
 		}
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -86,6 +92,20 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, errNotThis)
 	}
 	return v.disk.sync(out)
+}
+
+// diskReader remembers the errors of the disk, so that they are told apart from
+// those of what is read.
+type diskReader struct {
+	file *os.File
+	err  error
+}
+
+func (r *diskReader) Read(p []byte) (n int, err error) {
+	if n, err = r.file.Read(p); err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 // diskWriter writes through the disk and remembers its errors, so that they are

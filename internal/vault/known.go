@@ -71,7 +71,7 @@ func (v *Vault) heals(k key, c content) bool {
 
 // rewrite copies a file and returns what it is.
 func (v *Vault) rewrite(in *os.File, to string) (c content, err error) {
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o444)
+	out, err := createAnew(to, 0o444)
 	if err != nil {
 		return c, err
 	}

@@ -48,6 +48,7 @@ type pending struct {
 	failed   time.Time            // when publication failed last
 	backoff  time.Duration        // and how long the next try waits
 	notTill  time.Time            // when it is worth trying again
+	unsaved  bool                 // info.json could not be written
 }
 
 func isObject(e *manifest.Entry) bool {
@@ -146,7 +147,25 @@ func (v *Vault) savePending(p *pending) error {
 	if err != nil {
 		return err
 	}
-	return v.disk.replace(filepath.Join(v.layout.pending(p.snap), infoFile), append(data, '\n'), 0o644)
+	err = v.disk.replace(filepath.Join(v.layout.pending(p.snap), infoFile), append(data, '\n'), 0o644)
+	p.unsaved = err != nil
+	return err
+}
+
+// catchUp does what a disk that failed has kept from being done, as soon as it can
+// be written again: a snapshot that is not on the disk is not listed, and nobody is
+// asked for what it lacks.
+func (v *Vault) catchUp() {
+	for _, p := range v.pending {
+		if p.unsaved && v.savePending(p) == nil {
+			p.reported = false
+		}
+	}
+	for s, p := range v.uncleared {
+		if v.tidy(p) == nil {
+			delete(v.uncleared, s)
+		}
+	}
 }
 
 // loadPending takes up the snapshots that an earlier process left.

@@ -142,11 +142,13 @@ func (v *Vault) published(p *pending, sum Hash) {
 	if p.Ref != nil {
 		v.checkChain(p)
 		v.stored(p.Sender, p.Source, -p.Ref.ObjectSize)
-		v.retireManifest(p)
 	}
 	delete(v.pending, p.snap)
 	v.whole[p.snap] = true
-	os.RemoveAll(v.layout.pending(p.snap))
+	if err := v.tidy(p); err != nil {
+		v.uncleared[p.snap] = p
+		v.troubled(err)
+	}
 	v.disk.point("cleared")
 	v.dropLeftOvers(p.Sender)
 	if err := v.sweepSender(p.Sender); err != nil {
@@ -162,14 +164,18 @@ func (v *Vault) published(p *pending, sum Hash) {
 	}
 }
 
-// retireManifest takes the packed manifest away from the objects, as no restore
-// point links it.
-func (v *Vault) retireManifest(p *pending) {
-	k := key{p.Sender, p.Ref.Object}
-	if v.unrecord(k) {
-		v.keepSpare(p)
-		os.Remove(v.layout.object(k)) // if it could not be moved
+// tidy ends a publication: the packed manifest, which no restore point links, leaves
+// the objects, and then the pending snapshot goes.
+func (v *Vault) tidy(p *pending) error {
+	if p.Ref != nil {
+		if err := v.catalog.remove(key{p.Sender, p.Ref.Object}); err != nil {
+			return err
+		}
+		if err := v.keepSpare(p); err != nil {
+			return err
+		}
 	}
+	return os.RemoveAll(v.layout.pending(p.snap))
 }
 
 // forget removes an object that no restore point links.

@@ -51,6 +51,7 @@ func (v *Vault) Settle(quiet bool) error {
 	if err := v.events.flush(); err != nil {
 		v.troubled(err)
 	}
+	v.catchUp()
 	v.clock.read()
 	v.work(quiet)
 	if quiet {

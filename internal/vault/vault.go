@@ -79,15 +79,18 @@ type Vault struct {
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
 	unswept map[string]bool   // senders whose orphans are still to be removed
 
+	uncleared map[Snapshot]*pending // published, but what is left of their publication could not be removed
+
 	bounds // of what one sender can cause
 
 	keeping
 
-	space    spaceWatch
-	unfilled bool                 // the catalog is new
-	syncEach int                  // up to how many files and directories are synced one by one
-	full     bool                 // data was refused for want of space
-	noted    map[string]time.Time // when trouble of each kind was logged last
+	space     spaceWatch
+	unfilled  bool                 // the catalog is new
+	mendAfter time.Time            // not before is it mended once more
+	syncEach  int                  // up to how many files and directories are synced one by one
+	full      bool                 // data was refused for want of space
+	noted     map[string]time.Time // when trouble of each kind was logged last
 }
 
 // Create makes an empty vault in dir, or leaves the one that is there.
@@ -122,7 +125,7 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
-		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, noted: map[string]time.Time{},
+		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, uncleared: map[Snapshot]*pending{}, noted: map[string]time.Time{},
 		keeping: newKeeping(),
 	}
 	if opt.Point != nil {
