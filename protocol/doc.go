@@ -95,12 +95,13 @@
 //	0   version, kind 2
 //	2   symbol     2 bytes, S
 //	4   session    8 bytes
-//	12  sequence   8 bytes, from 1, one more for each frame of the session
+//	12  sequence   8 bytes, from 1, one more for each frame of the session; with
+//	               several lanes, see below
 //	20  block      8 bytes, from 1, one more for each block of the session
 //	28  shard      1 byte, 0 to k+m-1
 //	29  k          1 byte
 //	30  m          1 byte
-//	31  reserved   1 byte
+//	31  lanes      1 byte, how many lanes the session has beside the first, 0 to 7
 //	32  column     2 bytes, 0 to D-1
 //	34  depth      2 bytes, D
 //	36  length     4 bytes, of the block's records: 1 to k*D*S
@@ -116,6 +117,19 @@
 // by identity. A receiver delivers a block number once at most and remembers,
 // over restarts, a sequence below which it takes nothing more. Parity has no
 // integrity of its own: only authentic symbols enter a block.
+//
+// # Lanes
+//
+// One session may go over several links at once, its lanes. The first byte of a
+// sequence is the lane of the frame, from 0 to the number in the header; the other
+// seven count from 1, one more for each frame of that lane. With one lane that is
+// a plain count. What is lost, late or doubled is told lane by lane, and frames
+// of one block come in any order between them.
+//
+// Shards are dealt out to lanes: shard i of block b goes to lane (i+b) mod n of n.
+// So the loss of one lane takes at most (k+m)/n symbols, rounded up, of each
+// column, and with k <= (n-1)*m parity restores that. Announces go over each
+// lane. A receiver need not rely on how shards are dealt out.
 //
 // # Records
 //

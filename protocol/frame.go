@@ -24,6 +24,7 @@ var (
 	ErrReserved = errors.New("frame has reserved bytes that are not zero")
 	ErrIdentity = errors.New("frame places its symbol outside of its block")
 	ErrSequence = errors.New("frame has a sequence or block number of zero")
+	ErrLane     = errors.New("frame is of a lane that its session does not have")
 	ErrAuth     = errors.New("frame is not authentic")
 )
 

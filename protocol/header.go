@@ -4,7 +4,9 @@ package protocol
 // what a parsed header says holds once Opener.Open has succeeded, not before.
 type Header struct {
 	Session  SessionID
-	Sequence uint64 // of the frame in its session, from 1
+	Sequence uint64 // of the frame in its session; see LaneSequence
+	Lane     int    // from 0: over which link of several the frame went
+	More     int    // lanes of the session beside the first
 	Block    uint64 // of the block in its session, from 1
 	Shard    int    // 0 to K-1 are data, K to K+M-1 parity
 	Column   int    // 0 to Depth-1
@@ -20,12 +22,17 @@ const (
 	offShard    = 28
 	offK        = 29
 	offM        = 30
-	offReserved = 31
+	offLanes    = 31
 	offColumn   = 32
 	offDepth    = 34
 	offLength   = 36
 	offTail     = 40
 )
+
+// LaneSequence returns the number of the frame among those of its lane, from 1. The
+// lane itself is the first byte of the sequence, so that no number comes twice in
+// a session.
+func (h *Header) LaneSequence() uint64 { return h.Sequence & maxLaneSequence }
 
 // Index returns the place of the symbol among all symbols of its block.
 func (h *Header) Index() int { return h.Shard*h.Depth + h.Column }
@@ -38,7 +45,7 @@ func AppendHeader(b []byte, h *Header) []byte {
 	b = append(b, h.Session[:]...)
 	b = be.AppendUint64(b, h.Sequence)
 	b = be.AppendUint64(b, h.Block)
-	b = append(b, byte(h.Shard), byte(h.K), byte(h.M), 0)
+	b = append(b, byte(h.Shard), byte(h.K), byte(h.M), byte(h.More))
 	b = be.AppendUint16(b, uint16(h.Column))
 	b = be.AppendUint16(b, uint16(h.Depth))
 	b = be.AppendUint32(b, h.Length)
@@ -65,6 +72,7 @@ func ParseHeader(frame []byte, h *Header) error {
 	h.K, h.M = int(frame[offK]), int(frame[offM])
 	h.Depth, h.Symbol = int(be.Uint16(frame[offDepth:])), int(be.Uint16(frame[offSymbol:]))
 	h.Length = be.Uint32(frame[offLength:])
+	h.Lane, h.More = int(h.Sequence>>laneShift), int(frame[offLanes])
 	return h.check(frame)
 }
 
@@ -75,10 +83,12 @@ func (h *Header) check(frame []byte) error {
 	switch {
 	case len(frame) != FrameOverhead+h.Symbol:
 		return ErrLength
-	case frame[offReserved] != 0 || be.Uint64(frame[offTail:]) != 0:
+	case be.Uint64(frame[offTail:]) != 0:
 		return ErrReserved
-	case h.Sequence == 0 || h.Block == 0:
+	case h.LaneSequence() == 0 || h.Block == 0:
 		return ErrSequence
+	case h.More >= MaxLanes || h.Lane > h.More:
+		return ErrLane
 	case h.Shard >= h.K+h.M || h.Column >= h.Depth,
 		h.Length == 0 || uint64(h.Length) > uint64(h.DataBytes()):
 		return ErrIdentity

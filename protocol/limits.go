@@ -30,6 +30,11 @@ const (
 
 	// MaxShards bounds k+m: the size of GF(2^8).
 	MaxShards = 256
+	// MaxLanes bounds the links that carry one session together.
+	MaxLanes = 8
+	// laneShift is where the lane stands in a sequence.
+	laneShift       = 56
+	maxLaneSequence = 1<<laneShift - 1
 	// MaxDepth bounds the symbols of a shard.
 	MaxDepth = 4096
 	// MaxBlockBytes bounds a block, parity included: 256 MiB.

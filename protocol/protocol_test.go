@@ -161,6 +161,9 @@ func TestParseHeaderRefuses(t *testing.T) {
 		want  error
 	}{
 		{"sequence 0", func(h *Header) { h.Sequence = 0 }, ErrSequence},
+		{"sequence 0 of lane 1", func(h *Header) { h.Sequence, h.More = 1<<laneShift, 1 }, ErrSequence},
+		{"lane 2 of 2", func(h *Header) { h.Sequence, h.More = 2<<laneShift+1, 1 }, ErrLane},
+		{"9 lanes", func(h *Header) { h.More = MaxLanes }, ErrLane},
 		{"block 0", func(h *Header) { h.Block = 0 }, ErrSequence},
 		{"k 0", func(h *Header) { h.K = 0 }, ErrGeometry},
 		{"m 0", func(h *Header) { h.M = 0 }, ErrGeometry},
@@ -192,7 +195,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 	if err := ParseHeader(append(f, 0), &got); !errors.Is(err, ErrLength) {
 		t.Errorf("one byte too long: %v, want ErrLength", err)
 	}
-	for _, off := range []int{offReserved, offTail, HeaderSize - 1} {
+	for _, off := range []int{offTail, HeaderSize - 1} {
 		bad := bytes.Clone(f)
 		bad[off] = 1
 		if err := ParseHeader(bad, &got); !errors.Is(err, ErrReserved) {

@@ -39,29 +39,30 @@ func newTraffic(key, salt []byte) (*traffic, error) {
 type Sealer struct {
 	traffic
 	session  SessionID
-	sequence uint64
+	sequence [MaxLanes]uint64 // of the last frame of each lane
 }
 
 // Session returns the session's id.
 func (s *Sealer) Session() SessionID { return s.session }
 
-// Sequence returns the sequence of the last frame sealed, 0 before the first.
-func (s *Sealer) Sequence() uint64 { return s.sequence }
+// Sequence returns the sequence of the last frame sealed for the first lane, 0
+// before the first frame.
+func (s *Sealer) Sequence() uint64 { return s.sequence[0] }
 
-// Skip passes over n sequence numbers, as if that many frames had been sealed
-// and lost.
-func (s *Sealer) Skip(n uint64) { s.sequence += n }
+// Skip passes over n sequence numbers of the first lane, as if that many frames
+// had been sealed and lost.
+func (s *Sealer) Skip(n uint64) { s.sequence[0] += n }
 
 // Seal appends the frame of one symbol to dst: header, sealed symbol, tag. It
-// sets the session and the next sequence in h and allocates nothing where dst
+// sets the session and the next sequence of h.Lane in h and allocates nothing where dst
 // has room for h.Symbol + FrameOverhead bytes more. symbol has h.Symbol bytes
 // and does not overlap dst.
 func (s *Sealer) Seal(dst []byte, h *Header, symbol []byte) []byte {
-	s.sequence++
-	h.Session, h.Sequence = s.session, s.sequence
+	s.sequence[h.Lane]++
+	h.Session, h.Sequence = s.session, uint64(h.Lane)<<laneShift|s.sequence[h.Lane]
 	start := len(dst)
 	dst = AppendHeader(dst, h)
-	be.PutUint64(s.nonce[saltSize:], s.sequence)
+	be.PutUint64(s.nonce[saltSize:], h.Sequence)
 	return s.aead.Seal(dst, s.nonce[:], symbol, dst[start:])
 }
 

@@ -78,7 +78,7 @@ func TestSessionVectors(t *testing.T) {
 		if err := o.Open(dst, f.Frame); err != nil || !bytes.Equal(dst, f.Symbol) {
 			t.Fatalf("frame %d: does not open as recorded: %v", i, err)
 		}
-		s.sequence = h.Sequence - 1
+		s.sequence[0] = h.Sequence - 1
 		if got := s.Seal(nil, &h, f.Symbol); !bytes.Equal(got, f.Frame) {
 			t.Fatalf("frame %d: sealing gives %x", i, got)
 		}
@@ -167,7 +167,9 @@ func newBadFrames() []badVector {
 		{"column D", put(offColumn, 0, 3), ErrIdentity.Error()},
 		{"length 0", put(offLength, 0, 0, 0, 0), ErrIdentity.Error()},
 		{"length past the data", put(offLength, 0xff, 0xff, 0xff, 0xff), ErrIdentity.Error()},
-		{"reserved byte", put(offReserved, 1), ErrReserved.Error()},
+		{"lanes 9", put(offLanes, MaxLanes), ErrLane.Error()},
+		{"lane 1 of 1", put(offSequence, 1), ErrLane.Error()},
+		{"sequence 0 of lane 1", put(offSequence, 1, 0, 0, 0, 0, 0, 0, 0), ErrSequence.Error()},
 		{"reserved tail", put(offTail+7, 1), ErrReserved.Error()},
 		{"announce too short", announce[:minAnnounce-1], ErrLength.Error()},
 		{"announce too long", append(announce, make([]byte, maxAnnounce)...), ErrLength.Error()},

@@ -66,7 +66,7 @@ func (r *Receiver) announce(frame []byte, id protocol.SessionID) {
 		r.drops.count(DropBudget)
 		return
 	}
-	s, err := r.verify(a, frame, 0)
+	s, err := r.verify(a, frame, nil)
 	switch {
 	case err != nil:
 	case s.params.Counter <= s.signer.counter:
@@ -105,7 +105,7 @@ func (r *Receiver) refuse(a protocol.Announce, frame []byte, err error) {
 
 // verify checks who made the announce before it spends the dearer
 // decapsulation on it.
-func (r *Receiver) verify(a protocol.Announce, frame []byte, floor uint64) (*session, error) {
+func (r *Receiver) verify(a protocol.Announce, frame []byte, floors []uint64) (*session, error) {
 	snd := r.signers[a.Key]
 	switch {
 	case r.present.revoked[a.Key]:
@@ -133,7 +133,7 @@ func (r *Receiver) verify(a protocol.Announce, frame []byte, floor uint64) (*ses
 	case int64(p.BlockBytes())*2 > r.cfg.Memory:
 		return nil, errLarge
 	}
-	s := newSession(snd, a.Session, p, opener, frame, floor)
+	s := newSession(snd, a.Session, p, opener, frame, floors)
 	s.sealedTo = sealedTo
 	return s, nil
 }
@@ -168,9 +168,9 @@ func (r *Receiver) end(old *session) {
 	for len(old.blocks) > 0 {
 		r.closeBlock(old, old.blocks[0])
 	}
-	old.link.decideAll()
+	old.lanes.decideAll()
 	r.reportLoss()
-	old.sender.keep(&old.link)
+	old.sender.keep(old.lanes)
 	for i, s := range r.sessions {
 		if s == old {
 			r.sessions = append(r.sessions[:i], r.sessions[i+1:]...)

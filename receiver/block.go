@@ -17,7 +17,7 @@ type block struct {
 	lacking  int      // columns with fewer than k symbols
 	data     int      // data symbols that are there
 	touched  time.Time
-	expires  uint64 // frame count of the session at which newer blocks have overtaken it; 0 while it is the newest
+	expires  expiry
 }
 
 func newBlock(h *protocol.Header, arena []byte) *block {

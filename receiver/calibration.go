@@ -85,17 +85,18 @@ func (r *Receiver) calibrate() {
 		c := <-r.calibrations
 		s := r.find(c.Session)
 		// One whose frames have come already cannot be counted any more.
-		if s == nil || s.sender.name != c.sender || s.link.calibration != nil || s.link.decided >= c.First {
+		if s == nil || s.sender.name != c.sender || s.lanes.first().calibration != nil || s.lanes.first().decided >= c.First {
 			continue
 		}
-		s.link.calibration = newCalibration(&c.Calibration)
+		s.lanes.first().calibration = newCalibration(&c.Calibration)
 	}
 	for _, s := range r.sessions {
-		c := s.link.calibration
-		if c == nil || s.link.decided+1 < c.end {
+		l := s.lanes.first()
+		c := l.calibration
+		if c == nil || l.decided+1 < c.end {
 			continue
 		}
-		s.link.calibration = nil
+		l.calibration = nil
 		if r.cfg.Calibrated != nil {
 			r.cfg.Calibrated(Calibrated{Sender: s.sender.name, Params: s.params, Steps: c.steps})
 		}

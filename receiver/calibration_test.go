@@ -36,7 +36,7 @@ func TestCalibrationIsCounted(t *testing.T) {
 	g.send(g.frames(rigGeometry, record))
 	for g.r.queued.Load() > 0 || len(g.r.calibrations) == 0 {
 		g.tick(0)
-		if g.r.sessions[0].link.calibration != nil {
+		if g.r.sessions[0].lanes.first().calibration != nil {
 			break
 		}
 	}

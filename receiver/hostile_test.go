@@ -78,7 +78,7 @@ var hostileFrames = []hostile{
 	{"forged tag", DropForged, flip(-1, 1)},
 	{"forged content", DropForged, flip(60, 1)},
 	{"forged block number far ahead", DropForged, flip(20, 0x80)},
-	{"forged sequence far ahead", DropForged, flip(12, 0x80)},
+	{"forged sequence far ahead", DropForged, flip(13, 0x80)},
 	{"k larger than announced", DropGeometry, shaped(21, 4, 1, 128)},
 	{"m larger than announced", DropGeometry, shaped(20, 5, 1, 128)},
 	{"depth larger than announced", DropGeometry, shaped(20, 4, 5, 128)},

@@ -131,15 +131,20 @@ func (l *link) endRun() {
 // reportLoss logs what each session lost since the last time.
 func (r *Receiver) reportLoss() {
 	for _, s := range r.sessions {
-		l := &s.link
 		if len(s.blocks) == 0 {
-			l.decideAll() // the link is quiet, nothing is on its way
+			s.lanes.decideAll() // the link is quiet, nothing is on its way
 		}
-		if lost := l.Lost - l.reported.Lost; lost > 0 {
-			r.cfg.Log.Warn().Str(event.Field, event.FramesLost).Str("sender", s.sender.name).Uint64("frames", lost).
-				Uint64("received", l.Received-l.reported.Received).Uint64("longest", l.recent).
-				Uint64("total", l.Lost).Msg("frames lost on the link")
+		for i := range s.lanes.n {
+			l := &s.lanes.all[i].link
+			if lost := l.Lost - l.reported.Lost; lost > 0 {
+				line := r.cfg.Log.Warn().Str(event.Field, event.FramesLost).Str("sender", s.sender.name)
+				if s.lanes.n > 1 {
+					line = line.Int("lane", i+1)
+				}
+				line.Uint64("frames", lost).Uint64("received", l.Received-l.reported.Received).Uint64("longest", l.recent).
+					Uint64("total", l.Lost).Msg("frames lost on the link")
+			}
+			l.reported, l.recent = l.Link, 0
 		}
-		l.reported, l.recent = l.Link, 0
 	}
 }

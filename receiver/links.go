@@ -2,11 +2,13 @@ package receiver
 
 import "weir/protocol"
 
-// SenderLink is what the link did to the frames of a sender, over all of its
+// SenderLink is what one link did to the frames of a sender, over all of its
 // sessions since the receiver was made. Longest and Distance are the most since
 // they were last taken.
 type SenderLink struct {
 	Sender string
+	Lane   int             // from 0
+	Lanes  int             // of the newest session
 	Params protocol.Params // of the newest session; none has a rate of 0
 	Link
 }
@@ -18,45 +20,63 @@ func (p *peak) raise(o peak) {
 	p.Longest, p.Distance = max(p.Longest, o.Longest), max(p.Distance, o.Distance)
 }
 
-// TakeLinks returns the links of all senders of which anything came. It belongs
-// to the thread that calls Tick.
-func (r *Receiver) TakeLinks() []SenderLink {
-	bySender := map[*sender]*SenderLink{}
-	var all []*SenderLink
-	of := func(snd *sender) *SenderLink {
-		l := bySender[snd]
-		if l == nil {
-			l = &SenderLink{Sender: snd.name, Params: snd.params, Link: snd.past}
-			l.Longest, l.Distance = snd.peak.Longest, snd.peak.Distance
-			snd.peak = peak{}
-			bySender[snd], all = l, append(all, l)
-		}
-		return l
+// pastLane is what is remembered of a lane of sessions that have ended.
+type pastLane struct {
+	Link
+	peak peak // since TakeLinks
+}
+
+// take adds up what is left of earlier sessions.
+func (p *pastLane) take(l *SenderLink) {
+	l.Link = p.Link
+	l.Longest, l.Distance = p.peak.Longest, p.peak.Distance
+	p.peak = peak{}
+}
+
+// TakeLinks returns the links of all senders of which anything came, lane by lane.
+// It belongs to the thread that calls Tick.
+func (r *Receiver) TakeLinks() (out []SenderLink) {
+	for _, s := range r.sessions {
+		s.sender.params, s.sender.lanes = s.params, s.lanes.n // the newest is the last
 	}
 	for _, snd := range r.senders {
-		if snd.past.Received > 0 {
-			of(snd)
+		for i := range snd.past {
+			l := SenderLink{Sender: snd.name, Lane: i, Lanes: max(1, snd.lanes), Params: snd.params}
+			snd.past[i].take(&l)
+			live := r.addLive(snd, &l)
+			if l.Received > 0 || live {
+				out = append(out, l)
+			}
 		}
-	}
-	for _, s := range r.sessions {
-		l, most := of(s.sender), s.link.peak
-		most.raise(peak{l.Longest, l.Distance})
-		l.Link.add(&s.link.Link)
-		l.Longest, l.Distance = most.Longest, most.Distance
-		l.Params, s.sender.params = s.params, s.params // the newest is the last
-		s.link.peak = peak{}
-	}
-	out := make([]SenderLink, len(all))
-	for i, l := range all {
-		out[i] = *l
 	}
 	return out
 }
 
-// keep adds up the link of a session that has ended.
-func (s *sender) keep(l *link) {
-	s.past.add(&l.Link)
-	s.peak.raise(l.peak)
+// addLive adds what the sessions that are alive have counted, and reports whether
+// there is any that has this lane.
+func (r *Receiver) addLive(snd *sender, l *SenderLink) (live bool) {
+	for _, s := range r.sessions {
+		if s.sender != snd || l.Lane >= s.lanes.n {
+			continue
+		}
+		link := &s.lanes.all[l.Lane].link
+		most := link.peak
+		most.raise(peak{l.Longest, l.Distance})
+		l.Link.add(&link.Link)
+		l.Longest, l.Distance = most.Longest, most.Distance
+		link.peak = peak{}
+		live = true
+	}
+	return live
+}
+
+// keep adds up the lanes of a session that has ended.
+func (s *sender) keep(l *lanes) {
+	for i := range l.n {
+		link := &l.all[i].link
+		s.past[i].Link.add(&link.Link)
+		s.past[i].peak.raise(link.peak)
+	}
 }
 
 func (l *Link) add(o *Link) {

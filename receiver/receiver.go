@@ -118,9 +118,9 @@ type signer struct {
 type sender struct {
 	name string
 
-	past     Link            // of sessions that have ended
-	peak     peak            // of those, since TakeLinks
+	past     [protocol.MaxLanes]pastLane
 	params   protocol.Params // of the newest session
+	lanes    int             // of that
 	openings bucket
 }
 
@@ -222,14 +222,14 @@ func (r *Receiver) fill(s *session, blk *block, h *protocol.Header, b []byte) {
 // tag. Its sequence counts all the same: it came. But a sequence that may be
 // forged must lead nowhere, so one that is far ahead is verified first.
 func (r *Receiver) surplus(s *session, h *protocol.Header, b []byte, reason Drop) {
-	if !s.link.near(h.Sequence) {
+	if !s.lanes.near(h) {
 		if s.opener.Open(r.scratch[:h.Symbol], b) != nil {
 			r.drops.count(DropForged)
 			return
 		}
-		s.link.verified(h.Sequence)
+		s.lanes.verified(h, r.now)
 	} else {
-		s.link.mark(h.Sequence)
+		s.lanes.all[h.Lane].link.mark(h.LaneSequence())
 	}
 	r.drops.count(reason)
 }
@@ -251,7 +251,7 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 	}
 	arena := r.memory.get(h.BlockBytes())
 	if arena == nil {
-		s.link.verified(h.Sequence)
+		s.lanes.verified(h, r.now)
 		r.drops.count(DropMemory)
 		return
 	}
@@ -264,8 +264,8 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 }
 
 func (r *Receiver) took(s *session, blk *block, h *protocol.Header, i int) {
-	s.link.verified(h.Sequence)
-	s.frames++
+	s.lanes.verified(h, r.now)
+	s.filled(h, r.now)
 	blk.touched, r.live = r.now, r.now
 	blk.mark(i, h.Column)
 	if blk.complete() {
@@ -276,7 +276,7 @@ func (r *Receiver) took(s *session, blk *block, h *protocol.Header, i int) {
 // closePassed closes blocks that so many frames of newer ones have overtaken
 // that no reordering explains it.
 func (r *Receiver) closePassed(s *session) {
-	for len(s.blocks) > 1 && s.blocks[0].expires != 0 && s.frames >= s.blocks[0].expires {
+	for len(s.blocks) > 1 && s.lanes.passed(&s.blocks[0].expires, r.now) {
 		r.closeBlock(s, s.blocks[0])
 	}
 }
@@ -312,6 +312,7 @@ func (r *Receiver) Tick() {
 		r.settled = r.now
 		r.settle()
 	}
+	r.watchLanes()
 	r.calibrate()
 	r.persist(false)
 }
@@ -347,7 +348,7 @@ func (r *Receiver) Close() error {
 		for len(s.blocks) > 0 {
 			r.closeBlock(s, s.blocks[0])
 		}
-		s.link.decideAll()
+		s.lanes.decideAll()
 	}
 	r.reportLoss()
 	r.reportDrops()

@@ -36,18 +36,16 @@ type session struct {
 	announce []byte
 	opener   *protocol.Opener
 	replay   replaydetector.ReplayDetector
-	floor    uint64 // sequences up to here were taken before a restart
-	link     link
+	lanes    *lanes
 	blocks   []*block // open ones by age
 	latest   *block
 	closed   [closedRing]uint64 // block numbers closed of late, by number modulo the size
-	frames   uint64             // authentic ones that filled a block
 }
 
-func newSession(snd *signer, id protocol.SessionID, p protocol.Params, o *protocol.Opener, announce []byte, floor uint64) *session {
+func newSession(snd *signer, id protocol.SessionID, p protocol.Params, o *protocol.Opener, announce []byte, floors []uint64) *session {
 	return &session{
-		id: id, sender: snd.sender, signer: snd, params: p, opener: o, floor: floor, announce: slices.Clone(announce),
-		replay: replaydetector.New(replayWindow, math.MaxUint64), link: link{decided: floor},
+		id: id, sender: snd.sender, signer: snd, params: p, opener: o, announce: slices.Clone(announce),
+		replay: replaydetector.New(replayWindow, math.MaxUint64), lanes: newLanes(floors),
 	}
 }
 
@@ -68,7 +66,7 @@ func (r *Receiver) find(id protocol.SessionID) *session {
 // admit checks what the session allows.
 func (s *session) admit(h *protocol.Header) Drop {
 	switch {
-	case h.Sequence <= s.floor:
+	case h.LaneSequence() <= s.lanes.all[h.Lane].floor:
 		return DropOld
 	case !h.Geometry.Within(s.params.Geometry):
 		return DropGeometry
@@ -92,13 +90,9 @@ func (s *session) block(number uint64) *block {
 // nothing for the parity that follows a complete block.
 func (s *session) wasClosed(number uint64) bool { return s.closed[number%closedRing] == number }
 
-// add opens a block. The older ones have from now on reorderFrames to complete.
+// add opens a block.
 func (s *session) add(blk *block) {
-	for _, b := range s.blocks {
-		if b.expires == 0 {
-			b.expires = s.frames + reorderFrames
-		}
-	}
+	s.lanes.began(blk)
 	s.blocks = append(s.blocks, blk)
 	s.latest = blk
 }

@@ -35,8 +35,9 @@ type savedSender struct {
 }
 
 type savedSession struct {
-	Announce []byte `json:"announce"`
-	Floor    uint64 `json:"floor"` // sequences up to here were taken
+	Announce []byte   `json:"announce"`
+	Floor    uint64   `json:"floor"`           // sequences up to here were taken
+	More     []uint64 `json:"lanes,omitempty"` // the same of the lanes beside the first
 }
 
 func loadState(path string) (savedState, error) {
@@ -76,7 +77,7 @@ func (r *Receiver) resume(saved savedState) {
 			if err != nil {
 				continue
 			}
-			if s, err := r.verify(a, o.Announce, o.Floor); err == nil && len(r.sessions) < maxSessions*len(r.signers) {
+			if s, err := r.verify(a, o.Announce, append([]uint64{o.Floor}, o.More...)); err == nil && len(r.sessions) < maxSessions*len(r.signers) {
 				r.sessions = append(r.sessions, s)
 			}
 		}
@@ -147,9 +148,7 @@ func (r *Receiver) persist(force bool) {
 func (r *Receiver) moved() bool {
 	moved := false
 	for _, s := range r.sessions {
-		if s.link.newest > s.floor && s.link.newest != s.link.persisted {
-			moved = true
-		}
+		moved = moved || s.lanes.moved()
 	}
 	return moved
 }
@@ -163,9 +162,9 @@ func (r *Receiver) snapshot() savedState {
 		all.Senders[id.String()] = &savedSender{Name: snd.name, Counter: snd.counter}
 	}
 	for _, s := range r.sessions {
-		s.link.persisted = s.link.newest
+		floors := s.lanes.floors()
 		saved := all.Senders[s.signer.id.String()]
-		saved.Sessions = append(saved.Sessions, savedSession{Announce: s.announce, Floor: max(s.floor, s.link.newest)})
+		saved.Sessions = append(saved.Sessions, savedSession{Announce: s.announce, Floor: floors[0], More: floors[1:]})
 	}
 	return all
 }

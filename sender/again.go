@@ -286,5 +286,5 @@ func (p *packer) cut() error {
 	if p.block == nil {
 		return nil
 	}
-	return p.flush(Fit(p.t.full, p.block.used))
+	return p.flush(p.t.fit(p.block.used))
 }

@@ -82,8 +82,12 @@ func (t *transmitter) calibrate(ctx context.Context, c Calibration) error {
 		return err
 	}
 	t.next = nil
+	// Sequences are counted lane by lane, so that one lane is measured, the first.
+	all := t.lanes
+	t.lanes = all[:1]
+	defer func() { t.lanes = all }()
 	record, blocks := t.pattern(c)
-	small := Fit(t.full, protocol.CalibrationSize(&record))
+	small := t.fit(protocol.CalibrationSize(&record))
 	record.First = 1 + leadBlocks*uint64(small.Symbols())
 	lead, err := t.calibrationBlock(small, &record)
 	if err != nil {

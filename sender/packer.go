@@ -193,7 +193,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 		return nil
 	}
 	used := b.used
-	if err := p.flush(Fit(p.t.full, used)); err != nil {
+	if err := p.flush(p.t.fit(used)); err != nil {
 		return err
 	}
 	if err := p.drain(ctx); err != nil {
@@ -203,7 +203,7 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 	if err := p.reclaim(ctx, b); err != nil {
 		return err
 	}
-	b.used, b.geo = used, Fit(p.t.full, used)
+	b.used, b.geo = used, p.t.fit(used)
 	if err := p.give(b); err != nil {
 		return err
 	}

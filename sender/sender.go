@@ -39,6 +39,7 @@ type Config struct {
 	Announce   time.Duration // between announces of a session; 0 for every second
 	Clock      pacing.Clock
 	Link       Link
+	Lanes      []Link // several that carry one session together, instead of Link
 	State      *State
 	Scratch    string // directory for the manifest while it is written
 	Repeat     Repeat // what is kept of what was sent, and how often it is sent

@@ -68,7 +68,12 @@ func (t *transmitter) warmUp(n int) error {
 
 func (t *transmitter) announce(s *outSession) error {
 	s.announced = t.cfg.Clock.Now()
-	return t.send(s.announce, len(s.announce))
+	for i := range t.lanes {
+		if err := t.send(i, s.announce, len(s.announce)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // announceDue repeats the announces of the live session and of the next.

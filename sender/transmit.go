@@ -44,6 +44,7 @@ type outBlock struct {
 type transmitter struct {
 	cfg     *Config
 	full    protocol.Geometry
+	lanes   []lane
 	pacer   *pacing.Pacer
 	codes   map[[2]int]*fec.Code
 	session *outSession
@@ -71,7 +72,7 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 		cfg.Announce = announceEvery
 	}
 	t := &transmitter{
-		cfg: cfg, full: full, codes: map[[2]int]*fec.Code{},
+		cfg: cfg, full: full, lanes: newLanes(cfg), codes: map[[2]int]*fec.Code{},
 		free: make(chan *outBlock, blocksHeld), queue: make(chan *outBlock, blocksHeld),
 		calls: make(chan func() error), stopped: make(chan struct{}), maxTime: sessionTime, maxBytes: sessionBytes,
 	}
@@ -202,7 +203,7 @@ func (t *transmitter) heartbeat() error {
 
 // alone sends records in a block that is no larger than they need.
 func (t *transmitter) alone(records []byte) error {
-	b := &outBlock{used: len(records), geo: Fit(t.full, len(records))}
+	b := &outBlock{used: len(records), geo: t.fit(len(records))}
 	b.buf = append(records, make([]byte, b.geo.BlockBytes()-len(records))...)
 	code, err := t.code(b.geo)
 	if err != nil {
@@ -246,6 +247,9 @@ func (t *transmitter) symbols(b *outBlock) error {
 	t.session.block++
 	h := &t.header
 	*h = protocol.Header{Block: t.session.block, Geometry: b.geo, Length: uint32(b.used)}
+	if h.More = len(t.lanes) - 1; h.More > 0 {
+		return t.spread(b)
+	}
 	symbols := b.geo.Symbols()
 	for i := 0; i < symbols; {
 		t.staging = t.staging[:0]
@@ -254,7 +258,7 @@ func (t *transmitter) symbols(b *outBlock) error {
 			t.staging = t.session.sealer.Seal(t.staging, h, b.buf[i*b.geo.Symbol:][:b.geo.Symbol])
 			i++
 		}
-		if err := t.send(t.staging, b.geo.Symbol+protocol.FrameOverhead); err != nil {
+		if err := t.send(0, t.staging, b.geo.Symbol+protocol.FrameOverhead); err != nil {
 			return err
 		}
 		if err := t.announceDue(); err != nil {
@@ -265,12 +269,12 @@ func (t *transmitter) symbols(b *outBlock) error {
 	return nil
 }
 
-// send paces and sends one batch.
-func (t *transmitter) send(frames []byte, size int) error {
+// send paces one batch and sends it over a lane.
+func (t *transmitter) send(lane int, frames []byte, size int) error {
 	n := (len(frames) + size - 1) / size
 	wire := len(frames) + n*pacing.FrameOverhead
 	t.pacer.Wait(wire)
-	if err := t.cfg.Link.Send(frames, size); err != nil {
+	if err := t.over(lane, frames, size); err != nil {
 		return fmt.Errorf("sending: %w", err)
 	}
 	t.wire.Add(uint64(wire))

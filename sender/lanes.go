@@ -1,0 +1,122 @@
+package sender
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/internal/event"
+	"weir/protocol"
+)
+
+// laneRetry is how long after a failure a lane is tried again.
+const laneRetry = time.Second
+
+// lane is one of the links that carry the session.
+type lane struct {
+	Link
+	failed time.Time // when it could not send last; zero while it can
+}
+
+// errLanes is returned when none of several lanes can send.
+var errLanes = errors.New("no lane can send")
+
+func newLanes(cfg *Config) []lane {
+	links := cfg.Lanes
+	if len(links) == 0 {
+		links = []Link{cfg.Link}
+	}
+	all := make([]lane, len(links))
+	for i, l := range links {
+		all[i].Link = l
+	}
+	return all
+}
+
+// Covers reports whether parity restores what the loss of one lane of n takes from
+// a block of shape g: the shards are dealt out evenly.
+func Covers(g protocol.Geometry, n int) bool { return n > 1 && g.K <= (n-1)*g.M }
+
+// fit returns the shape of a block for n bytes of records. With several lanes it has
+// as much parity as the loss of one asks for, as far as full blocks have so much: in
+// small blocks that costs little.
+func (t *transmitter) fit(n int) protocol.Geometry {
+	g := Fit(t.full, n)
+	if others := len(t.lanes) - 1; others > 0 {
+		g.M = min(t.full.M, max(g.M, (g.K+others-1)/others))
+	}
+	return g
+}
+
+// spread sends the symbols of a block over several lanes: shard by shard to the next
+// lane, so that each loses its share of every column with a lane. As many shards as
+// there are lanes leave side by side, so that each lane has its part of the rate at
+// any time.
+func (t *transmitter) spread(b *outBlock) error {
+	n, shards := len(t.lanes), b.geo.K+b.geo.M
+	for first := 0; first < shards; first += n {
+		for column := 0; column < b.geo.Depth; column += t.batch {
+			for shard := first; shard < min(first+n, shards); shard++ {
+				if err := t.part(b, shard, column, min(t.batch, b.geo.Depth-column)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	t.session.bytes += uint64(b.geo.BlockBytes())
+	return nil
+}
+
+// part sends some symbols of one shard over its lane.
+func (t *transmitter) part(b *outBlock, shard, column, n int) error {
+	h := &t.header
+	h.Lane, h.Shard, t.staging = (shard+int(h.Block%uint64(len(t.lanes))))%len(t.lanes), shard, t.staging[:0]
+	for ; n > 0; n-- {
+		h.Column = column
+		at := (shard*b.geo.Depth + column) * b.geo.Symbol
+		t.staging = t.session.sealer.Seal(t.staging, h, b.buf[at:][:b.geo.Symbol])
+		column++
+	}
+	if err := t.send(h.Lane, t.staging, b.geo.Symbol+protocol.FrameOverhead); err != nil {
+		return err
+	}
+	return t.announceDue()
+}
+
+// over hands frames to a lane. Where there are several, one that cannot send takes
+// nothing from the others: what it would have carried is lost.
+func (t *transmitter) over(i int, frames []byte, size int) error {
+	l := &t.lanes[i]
+	if len(t.lanes) == 1 {
+		return l.Send(frames, size)
+	}
+	now := t.cfg.Clock.Now()
+	if !l.failed.IsZero() && now.Sub(l.failed) < laneRetry {
+		return nil
+	}
+	err := l.Send(frames, size)
+	switch {
+	case err == nil && !l.failed.IsZero():
+		l.failed = time.Time{}
+		t.cfg.Log.Info().Str(event.Field, event.LaneBack).Int("lane", i+1).Msg("this lane can send again")
+	case err != nil && l.failed.IsZero():
+		l.failed = now
+		t.cfg.Log.Error().Str(event.Field, event.LaneFailed).Int("lane", i+1).Int("lanes", len(t.lanes)).
+			Bool("healed", Covers(t.full, len(t.lanes))).Err(err).Msg("this lane cannot send; the others go on")
+	case err != nil:
+		l.failed = now
+	}
+	if err != nil && t.noLane() {
+		return fmt.Errorf("%w: %w", errLanes, err)
+	}
+	return nil
+}
+
+func (t *transmitter) noLane() bool {
+	for i := range t.lanes {
+		if t.lanes[i].failed.IsZero() {
+			return false
+		}
+	}
+	return true
+}
