@@ -22,6 +22,7 @@ func rootCommand() *cobra.Command {
 		listCommand(p),
 		showCommand(p),
 		acceptCommand(p),
+		clockCommand(p),
 		missingCommand(p),
 		statusCommand(p),
 		verifyCommand(p),

@@ -47,7 +47,7 @@ A running weir-recv does this by itself every prune_every.`
 	// Error.
 	pruneTrouble = "Left alone: %s\n"
 	// Time.
-	pruneHeld = "Nothing is removed before %s: this host's clock went forward at a leap. If it is wrong, set it right.\n"
+	pruneHeld = "Nothing is removed before %s by the vault's clock: this host's clock went forward at a leap. Set it right, or see weir-vault clock.\n"
 	// Removed, all.
 	pruneWould = "%d of %d would be removed.\n"
 	pruneDone  = "%d of %d are removed.\n"
@@ -62,6 +62,21 @@ A lock can never be made shorter or taken off.`
 	lockNoDate    = "%q is no date, write it like 2027-03-31 or 2027-03-31T12:00:00Z"
 	// Name of the snapshot, time.
 	lockDone = "%s is locked until %s.\n"
+)
+
+const (
+	clockShort = "Print the vault's time, or confirm a leap of the host's clock"
+	clockLong  = `clock prints the vault's own time and that of this host. The vault's never runs
+back, and does not follow a leap ahead of the host's clock before that has lasted
+clock_hold of the receiver's configuration: until then nothing is removed. After
+a long time without power such a leap is right: --confirm believes it at once.
+That cannot be taken back.`
+	clockConfirmFlag = "believe the host's clock at once"
+	// Time, time.
+	clockTimes     = "The vault's clock: %s\nThis host's clock: %s\n"
+	clockConfirmed = "The vault goes by this host's clock from now on.\n"
+	// Time.
+	clockDoubt = "This host's clock is ahead at a leap. The vault follows it at %s by its own clock, if it lasts; set it right, or give --confirm.\n"
 )
 
 const (

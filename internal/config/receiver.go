@@ -19,6 +19,7 @@ const (
 	MinMaxManifest     Size = 1 << 20
 	MaxMaxManifest     Size = 1 << 40
 
+	DefaultClockHold       = Duration(24 * 60 * 60 * 1e9)
 	DefaultPruneEvery      = Duration(60 * 60 * 1e9)
 	DefaultScrubEvery      = Duration(30 * day)
 	DefaultScrubRate  Size = 50e6
@@ -54,6 +55,7 @@ type Receiver struct {
 	Revoked     []TrustedSender // keys that are not trusted any more, whatever Senders says
 	Rules       []Rule          // of [[source]]; see RuleFor
 	PruneEvery  Duration        // 0 for never by itself
+	ClockHold   Duration        // how long a leap of the clock must last to be believed
 	ScrubEvery  Duration        // 0 for never by itself
 	ScrubRate   Size            // bytes a second, 0 for as fast as it goes
 
@@ -81,7 +83,7 @@ func NewReceiver(path string) Receiver {
 		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
 		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, MaxManifest: DefaultMaxManifest, Buffer: DefaultBuffer,
 		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
-		PruneEvery: DefaultPruneEvery, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
+		PruneEvery: DefaultPruneEvery, ClockHold: DefaultClockHold, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
 		StatusEvery: DefaultStatusEvery, SilentAfter: DefaultSilentAfter, NotWholeAfter: DefaultNotWholeAfter,
 		FullWithin: DefaultFullWithin, AttestationKey: stem + ".attestation.key",
 	}
@@ -164,6 +166,7 @@ func (c *Receiver) checkValues(t *table) {
 // readKeeping reads what rules the restore points that are stored.
 func (c *Receiver) readKeeping(t *table) {
 	t.text("prune_every", &c.PruneEvery)
+	t.text("clock_hold", &c.ClockHold)
 	t.text("scrub_every", &c.ScrubEvery)
 	t.text("scrub_rate", &c.ScrubRate)
 	for key, every := range map[string]Duration{"prune_every": c.PruneEvery, "scrub_every": c.ScrubEvery} {

@@ -75,6 +75,7 @@ const (
 	QuotaNear       = "quota-near"
 	QuotaFull       = "quota-full"
 	ClockJumped     = "clock-jumped"
+	ClockBelieved   = "clock-believed"
 	DrillPassed     = "drill-passed"
 	DrillFailed     = "drill-failed"
 )

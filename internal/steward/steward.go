@@ -25,7 +25,7 @@ func Options(c config.Receiver) (vault.Options, error) {
 	return vault.Options{
 		MinFree: minFree(c), MaxManifest: int64(c.MaxManifest), Signers: senders, Revoked: revoked,
 		Retention:  func(sender, source string) vault.Retention { return retention(c.RuleFor(sender, source)) },
-		PruneEvery: time.Duration(c.PruneEvery), Quota: quotas(c),
+		PruneEvery: time.Duration(c.PruneEvery), ClockHold: clockHold(c), Quota: quotas(c),
 		MassChange: massChange(c),
 		ScrubEvery: time.Duration(c.ScrubEvery), ScrubRate: int64(c.ScrubRate),
 	}, nil
@@ -50,6 +50,14 @@ func keysByName(list []config.TrustedSender) (map[string][]ed25519.PublicKey, er
 		all[s.Name] = append(all[s.Name], pub)
 	}
 	return all, nil
+}
+
+// clockHold is what the vault takes for the configuration's: there 0 is none.
+func clockHold(c config.Receiver) time.Duration {
+	if c.ClockHold <= 0 {
+		return -1
+	}
+	return time.Duration(c.ClockHold)
 }
 
 // minFree returns the reserve in bytes; it may be a share of the disk.

@@ -23,6 +23,9 @@ const (
 	// ActionScrub begins to read everything again, or Snapshot: Detail is a
 	// ScrubRequest. ReadScrub tells how far it is.
 	ActionScrub = "scrub"
+	// ActionClock tells the vault's time, and confirms a leap of the host's clock:
+	// Detail is a ClockRequest, the result a ClockResult.
+	ActionClock = "clock"
 )
 
 // actions are what requests can be for. Each is carried out in the vault's one
@@ -36,6 +39,7 @@ func init() { // the handlers reach actions themselves, through answer
 		ActionLock:   lockAction,
 		ActionAccept: acceptAction,
 		ActionScrub:  scrubAction,
+		ActionClock:  clockAction,
 
 		ActionSigners: signersAction,
 		ActionDrop:    dropAction,

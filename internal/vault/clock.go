@@ -9,25 +9,81 @@ import (
 	"time"
 )
 
-// clockEvery is how far the clock runs before its mark is written again.
-const clockEvery = time.Minute
+const (
+	// clockEvery is how far the clock runs before its mark is written again.
+	clockEvery = time.Minute
+	// jumpAfter is how far ahead of the vault's clock the host's may be. A host that
+	// was off over a night is no leap.
+	jumpAfter = 26 * time.Hour
+	// DefaultClockHold is how long a leap must have lasted before it is believed.
+	DefaultClockHold = 24 * time.Hour
+)
 
 // clock is the vault's own time. It never runs backwards: a mark on disk holds
-// the latest time that was seen, also over restarts.
+// the latest time that was seen, also over restarts. It does not follow a leap ahead
+// of the host's clock before that has lasted for a while: until then it goes by the
+// clock that nobody sets. A wrong time, taken over once, could never be given back.
 type clock struct {
-	now    func() time.Time
-	path   string
-	disk   *disk
+	now   func() time.Time
+	ticks func() time.Duration // of a clock that nobody sets
+	hold  time.Duration        // how long a leap must last
+	path  string
+	disk  *disk
+
 	mark   time.Time
+	at     time.Duration // ticks at mark
 	stored time.Time
 
-	leap      time.Duration // of a leap forward that nobody was told of yet
-	heldUntil time.Time     // nothing is removed before, after a leap
-	unsaved   bool          // heldUntil could not be written
+	doubt     *doubt
+	heldUntil time.Time // by the file of an earlier doubt, or this one
+	news      []leapNews
 }
 
-func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
-	c := &clock{now: now, path: path, disk: d}
+// doubt is a leap that is not believed yet.
+type doubt struct {
+	since time.Duration // ticks
+	from  time.Time     // the vault's clock when it began
+}
+
+// leapNews is what became of a leap, for the vault to tell.
+type leapNews struct {
+	what leapWhat
+	by   time.Duration
+	from time.Time // the vault's clock when the doubt began
+}
+
+type leapWhat int
+
+const (
+	leapDoubted leapWhat = iota
+	leapUndone           // the host's clock was set right
+	leapBelieved
+)
+
+// newTicks returns a clock that nobody sets, beginning at 0.
+func newTicks() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
+}
+
+// ticksOf returns the clock that goes with another one that a test sets.
+func ticksOf(now func() time.Time) func() time.Duration {
+	start := now().Round(0)
+	return func() time.Duration { return now().Round(0).Sub(start) }
+}
+
+func openClock(path string, opt Options, d *disk) (*clock, error) {
+	c := &clock{now: opt.Now, ticks: opt.ticks, hold: opt.ClockHold, path: path, disk: d}
+	if c.hold == 0 {
+		c.hold = DefaultClockHold
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.ticks == nil {
+		c.ticks = newTicks()
+	}
+	c.at = c.ticks()
 	c.loadHeld()
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,13 +102,17 @@ func openClock(path string, now func() time.Time, d *disk) (*clock, error) {
 func (c *clock) read() time.Time {
 	// By the clock on the wall: where both times have a monotonic reading, After
 	// would go by those and take a clock that was set back for a later time.
-	if now := c.now().Round(0).UTC(); now.After(c.mark) {
-		if !c.mark.IsZero() && now.Sub(c.mark) > jumpAfter {
-			c.leapt(now)
-		}
-		c.mark = now
+	host, ticks := c.now().Round(0).UTC(), c.ticks()
+	own := c.mark.Add(max(ticks-c.at, 0))
+	c.weigh(host, own, ticks)
+	switch {
+	case c.doubt != nil:
+		c.mark = own
+	case host.After(c.mark):
+		c.mark = host
 	}
-	if c.mark.Sub(c.stored) >= clockEvery && !c.unsaved {
+	c.at = ticks
+	if c.mark.Sub(c.stored) >= clockEvery {
 		// A mark that is not written now is written the next time.
 		if c.disk.replace(c.path, []byte(c.mark.Format(time.RFC3339Nano)+"\n"), 0o644) == nil {
 			c.stored = c.mark

@@ -38,16 +38,13 @@ func (r PruneResult) Removed() (n int) {
 // PlanPrune says what a prune would remove, and why everything else stays. It
 // needs no lock and changes nothing.
 func PlanPrune(dir string, opt Options) (PruneResult, error) {
-	l, now := layout{dir}, time.Now
-	if opt.Now != nil {
-		now = opt.Now
-	}
-	c, err := openClock(l.own("clock"), now, nil)
+	l := layout{dir}
+	c, err := openClock(l.own("clock"), opt, nil)
 	if err != nil {
 		return PruneResult{}, err
 	}
 	at := c.mark
-	if t := now().UTC(); t.After(at) {
+	if t := c.now().UTC(); t.After(at) && (at.IsZero() || t.Sub(at) <= jumpAfter) {
 		at = t
 	}
 	return l.plan(opt, at, c.heldUntil)
@@ -130,7 +127,10 @@ func pruneAction(v *Vault, _ Request) (any, error) {
 
 func (v *Vault) prune() (PruneResult, error) {
 	v.prunedAt = v.opt.Now()
-	held, _ := v.clock.held()
+	held, doubted := v.clock.held()
+	if !doubted {
+		held = time.Time{}
+	}
 	r, err := v.plan(v.opt, v.clock.read(), held)
 	if err != nil {
 		return r, fmt.Errorf("pruning: %w", err)

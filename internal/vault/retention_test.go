@@ -345,38 +345,6 @@ func TestLostLockRecordIsNoFreedom(t *testing.T) {
 	}
 }
 
-// TestLeapOfTheClockRemovesNothing: ten years later everything is old and no lock
-// holds, but nothing goes before a day has passed.
-func TestLeapOfTheClockRemovesNothing(t *testing.T) {
-	for _, restart := range []bool{false, true} {
-		g := newStore(t)
-		g.kill()
-		g.opt = retaining(Retention{Last: 1, MinAge: 24 * time.Hour, Lock: 100 * time.Hour})
-		g.open()
-		all := g.series(3)
-		g.now = g.now.AddDate(10, 0, 0)
-		for range 3 {
-			if restart {
-				g.close()
-				g.open()
-			}
-			g.v.Settle(true)
-			if r := g.prune(); r.Held.IsZero() || g.state(all[0]) != Whole {
-				t.Fatalf("restart %v: %+v", restart, r)
-			}
-		}
-		if got := g.events(); !slices.Contains(got, event.ClockJumped) {
-			t.Errorf("events %v", got)
-		}
-		for range 25 {
-			g.now = g.now.Add(time.Hour)
-			g.v.Settle(true)
-		}
-		g.prune()
-		g.holds(all[2])
-	}
-}
-
 func TestPruneOnSchedule(t *testing.T) {
 	g := newStore(t)
 	g.kill()

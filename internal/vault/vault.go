@@ -29,10 +29,12 @@ var (
 type Options struct {
 	MinFree   int64 // bytes of the disk that new data must leave free
 	Log       zerolog.Logger
-	Now       func() time.Time  // nil for time.Now
-	OnPublish func(Info)        // may be nil
-	rebuild   bool              // the catalog
-	Point     func(name string) // for tests: a named point of the discipline is passed; may be nil
+	Now       func() time.Time     // nil for time.Now
+	ClockHold time.Duration        // how long a leap ahead of Now must last to be believed: 0 for DefaultClockHold, below 0 it is at once
+	OnPublish func(Info)           // may be nil
+	rebuild   bool                 // the catalog
+	ticks     func() time.Duration // of a clock that nobody sets; nil for the one that goes with Now
+	Point     func(name string)    // for tests: a named point of the discipline is passed; may be nil
 
 	// Signers are the keys of the senders, by name: one of them must have signed a
 	// manifest. Nothing that one of Revoked signed is published any more.
@@ -116,8 +118,11 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	if err := Create(dir); err != nil {
 		return nil, err
 	}
-	if opt.Now == nil {
+	switch {
+	case opt.Now == nil:
 		opt.Now = time.Now
+	case opt.ticks == nil:
+		opt.ticks = ticksOf(opt.Now)
 	}
 	if opt.MaxManifest == 0 {
 		opt.MaxManifest = DefaultMaxManifest
@@ -150,7 +155,7 @@ func (v *Vault) acquire() (err error) {
 	}
 	v.syncEach, v.sumLeft = syncEachOn(v.root), sumQuiet
 	bootID()
-	if v.clock, err = openClock(v.own("clock"), v.opt.Now, &v.disk); err != nil {
+	if v.clock, err = openClock(v.own("clock"), v.opt, &v.disk); err != nil {
 		return err
 	}
 	if v.events, err = openEvents(v.own(eventsFile), &v.disk); err != nil {
