@@ -31,6 +31,9 @@ func listCommand(p *place) *cobra.Command {
 			return err
 		}
 		infos := below(all, args)
+		if err := vault.AddLocks(dir, infos); err != nil {
+			cmd.PrintErrln(err) // what is locked cannot be told, the rest can
+		}
 		if asJSON {
 			return printJSON(cmd.OutOrStdout(), infos)
 		}
@@ -88,6 +91,9 @@ func lacks(i vault.Info) string {
 	}
 	if !i.Revoked.IsZero() {
 		words = append(words, fmt.Sprintf(isRevoked, i.Revoked.Format(time.RFC3339)))
+	}
+	if !i.Locked.IsZero() {
+		words = append(words, fmt.Sprintf(isLocked, i.Locked.UTC().Format(time.DateOnly)))
 	}
 	if i.Problems > 0 {
 		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))

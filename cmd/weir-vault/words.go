@@ -41,6 +41,7 @@ if something is not as expected.`
 
 	// Why.
 	isSuspicious = "SUSPICIOUS: %s"
+	isLocked     = "locked until %s"
 
 	acceptUse   = "accept SNAPSHOT"
 	acceptShort = "Say that a suspicious restore point is good"

@@ -45,6 +45,8 @@ type Info struct {
 	Suspicious []string `json:"suspicious,omitempty"` // why, until an operator accepts it
 	// Revoked is when the key that signed it was revoked, if it was.
 	Revoked time.Time `json:"signer_revoked,omitzero"`
+	// Locked is until when no command removes it; see AddLocks.
+	Locked time.Time `json:"locked,omitzero"`
 	// Damaged counts the files of a restore point that was published and is not
 	// whole any more; they are among MissingFiles.
 	Damaged int64 `json:"damaged,omitempty"`

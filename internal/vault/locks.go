@@ -85,6 +85,27 @@ func (s sourceLocks) until(name string, received time.Time, configured time.Dura
 	return received.Add(max(time.Duration(s.Promised), configured))
 }
 
+// AddLocks completes infos of a vault with the dates until which restore points are
+// locked, as far as these are to come.
+func AddLocks(dir string, infos []Info) error {
+	known, now := map[sourceKey]sourceLocks{}, time.Now()
+	for i := range infos {
+		info, k := &infos[i], sourceKey{infos[i].Sender, infos[i].Source}
+		all, ok := known[k]
+		if !ok {
+			var err error
+			if all, err = readLocks(layout{dir}, k.sender, k.source); err != nil {
+				return err
+			}
+			known[k] = all
+		}
+		if until := all.until(info.Name, info.Received, 0); info.published() && until.After(now) {
+			info.Locked = until
+		}
+	}
+	return nil
+}
+
 func (v *Vault) saveLocks(sender, source string, s sourceLocks) error {
 	path := v.locks(sender, source)
 	if err := v.makeDir(filepath.Dir(path)); err != nil {
