@@ -218,23 +218,4 @@ func (v *Vault) free(sender, source string, ids []ObjectID) error {
 
 // removeBelow removes a tree of read-only directories below dir. Paths in it may
 // be longer than the system takes in one piece.
-func removeBelow(dir, name string) error {
-	root, err := os.OpenRoot(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	err = fs.WalkDir(root.FS(), name, func(p string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() && errors.Is(err, fs.ErrPermission) || err == nil && d.IsDir() {
-			return root.Chmod(p, 0o755)
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return root.RemoveAll(name)
-}
+func removeBelow(dir, name string) error { return removeAll(filepath.Join(dir, name)) }

@@ -167,10 +167,7 @@ func (t *tree) note(full string) {
 }
 
 func parent(p string) string {
-	if dir := path.Dir(p); dir != "." {
-		return dir
-	}
-	return ""
+	return p[:max(0, strings.LastIndexByte(p, '/'))]
 }
 
 // enter returns the open directory p, and makes it and its parents where they

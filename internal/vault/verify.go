@@ -284,13 +284,11 @@ func (v *verifier) strays() error {
 			v.names[d] = true
 		}
 	}
-	err := fs.WalkDir(v.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+	err := walk(filepath.Join(v.found.Dir, dataDir), func(p []byte, err error) error {
 		if err != nil {
-			v.report.add(p, "%v", err)
-			return nil
-		}
-		if p != "." && !v.names[p] {
-			v.report.add(p, "the manifest does not list it")
+			v.report.add(string(p), "%v", err)
+		} else if !v.names[string(p)] {
+			v.report.add(string(p), "the manifest does not list it")
 		}
 		return v.ctx.Err()
 	})
