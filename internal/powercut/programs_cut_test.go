@@ -24,6 +24,16 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
+// shortOf skips all but n of the cases of a short run, others each time.
+func shortOf(t *testing.T, n, i, all int) {
+	t.Helper()
+	if os.Getenv("WEIR_LONG") == "" && (i+int(started%uint64(all)))%all >= n {
+		t.Skipf("a short run takes %d of %d, others each time; WEIR_LONG=1 takes all", n, all)
+	}
+}
+
+var started = uint64(time.Now().Unix())
+
 // amount is a number of cuts or kills: what fits into a short run, or what WEIR_LONG
 // and a variable of its own ask for.
 func amount(short, long int, variable string) int {
@@ -44,8 +54,9 @@ func amount(short, long int, variable string) int {
 func TestProgramsPowerCuts(t *testing.T) {
 	t.Parallel()
 	snapshots, cuts := amount(3, 24, ""), amount(1, 70, "WEIR_CUTS")
-	for _, s := range systems {
+	for i, s := range systems {
 		t.Run(s.name, func(t *testing.T) {
+			shortOf(t, 1, i, len(systems))
 			s.need(t)
 			t.Parallel()
 			seed := seedOf(t)
@@ -225,8 +236,10 @@ func (a *aftermath) run(random int) {
 		all = append(all, cut{p.begun + a.chance.IntN(last-p.begun), "random", i%2 == 0})
 	}
 	slices.SortFunc(all, func(x, y cut) int { return x.at - y.at })
-	for _, c := range all {
-		a.make(c)
+	for i, c := range all {
+		if a.make(c); i%20 == 19 {
+			t.Logf("%s: %d of %d cuts, %d failed", a.system.name, i+1, len(all), a.bad)
+		}
 	}
 	t.Logf("%s: %d cuts of a history of %d writes, %d of them at random, %d named points; %d times a restore point had been reported whole before; %d cuts failed",
 		a.system.name, len(all), last, random, len(names), a.held, a.bad)

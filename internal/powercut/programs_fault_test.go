@@ -38,6 +38,7 @@ func TestProgramsFaults(t *testing.T) {
 	t.Parallel()
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
+			shortOf(t, 2, i, len(faults))
 			systems[0].need(t)
 			t.Parallel()
 			dir := tempDir(t)

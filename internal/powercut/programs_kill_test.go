@@ -30,7 +30,7 @@ const (
 // the end all becomes whole and nothing is left over.
 func TestProgramsKilled(t *testing.T) {
 	t.Parallel()
-	kills := amount(3, 210, "WEIR_KILLS")
+	kills := amount(2, 210, "WEIR_KILLS")
 	seed := seedOf(t)
 	disk := tempDir(t)
 	k := &slayer{
@@ -46,6 +46,9 @@ func TestProgramsKilled(t *testing.T) {
 		}
 		if err := k.round(n, point); err != nil {
 			t.Fatalf("kill %d of %d (%q): %v", k.killed+1, kills, point, err)
+		}
+		if k.killed%20 == 0 {
+			t.Logf("killed %d times", k.killed)
 		}
 		if n > 3*kills {
 			t.Fatalf("in %d rounds killed only %d times: %v", n, k.killed, k.at)

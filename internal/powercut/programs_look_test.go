@@ -130,24 +130,20 @@ const (
 // completes starts the weir-recv that is shipped and sends until everything is
 // whole: a new snapshot of each source, and what the repair codes ask for.
 func (h *host) completes(grown, changed string) error {
-	r, err := h.begin(nil, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { r.cmd.Process.Kill(); <-r.done }()
-	if err := r.ready(); err != nil {
-		return err
-	}
-	for _, push := range [][2]string{{grows, grown}, {changes, changed}} {
-		if err := h.push(push[0], push[1]); err != nil {
+	pushed := [][2]string{{grows, grown}, {changes, changed}}
+	for range rounds {
+		if err := h.goesOn(pushed); err != nil {
 			return err
 		}
-	}
-	if err := h.untilWhole(); err != nil {
-		return fmt.Errorf("%w\n%s", err, r.log())
-	}
-	if err := r.stop(); err != nil {
-		return err
+		// A heartbeat may have told of more when all that was known was whole.
+		all, err := h.list()
+		if err != nil {
+			return err
+		}
+		if len(lacking(all)) == 0 {
+			break
+		}
+		pushed = nil
 	}
 	if err := h.verifyWhole(nil, 1<<20); err != nil {
 		return err
@@ -156,6 +152,27 @@ func (h *host) completes(grown, changed string) error {
 		return err
 	}
 	return h.nothingLeft()
+}
+
+// goesOn runs the weir-recv that is shipped until all that it knows of is whole.
+func (h *host) goesOn(pushed [][2]string) error {
+	r, err := h.begin(nil, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { r.cmd.Process.Kill(); <-r.done }()
+	if err := r.ready(); err != nil {
+		return err
+	}
+	for _, push := range pushed {
+		if err := h.push(push[0], push[1]); err != nil {
+			return err
+		}
+	}
+	if err := h.untilWhole(); err != nil {
+		return fmt.Errorf("%w\n%s", err, r.log())
+	}
+	return r.stop()
 }
 
 func (h *host) untilWhole() error {
