@@ -252,5 +252,17 @@
 // copy it fastest: at a multiple of 64 in the block, as it does in memory and in
 // the file.
 //
+// Abandoned (9) tells of snapshots that were begun and whose Manifest will never
+// come, as their sender was ended in the midst of them. It is alone in a block,
+// without a Context:
+//
+//	snapshots  2 bytes, how many follow, 1 to 256; then for each:
+//	           name   1 byte of length, then the name of the source
+//	           number 8 bytes, taken 8 bytes
+//
+// A receiver need not ask for such a snapshot any longer. It believes this only
+// of snapshots of which no Manifest came, and never takes anything for it out of
+// restore points that are whole.
+//
 // The sizes and offsets of objects are below 2^62.
 package protocol

@@ -57,6 +57,7 @@ func FuzzRecords(f *testing.F) {
 	b = AppendCompressed(b, &Compressed{Offset: 3, Length: 9, Frame: []byte("frame")})
 	change := testKeyChange()
 	f.Add(AppendKeyChange(nil, &change))
+	f.Add(AppendAbandoned(nil, &Abandoned{[]Context{{Source: "a", Number: 1}, {Source: "b", Number: 2}}}))
 	f.Add(AppendHeartbeat(b, &Heartbeat{Sources: []SourceState{{Source: "a", Number: 1}}}))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		for rest := block; ; {
@@ -91,6 +92,8 @@ func appendAny(v any) []byte {
 		return AppendCompressed(nil, &r)
 	case KeyChange:
 		return AppendKeyChange(nil, &r)
+	case Abandoned:
+		return AppendAbandoned(nil, &r)
 	}
 	return nil
 }

@@ -279,6 +279,8 @@ func parseAny(kind RecordKind, body []byte) (any, error) {
 		return ParseCompressed(body)
 	case RecordKeyChange:
 		return ParseKeyChange(body)
+	case RecordAbandoned:
+		return ParseAbandoned(body)
 	}
 	return nil, ErrRecord
 }

@@ -19,6 +19,7 @@ const (
 	RecordKeyChange   RecordKind = 6
 	RecordCompressed  RecordKind = 7
 	RecordCalibration RecordKind = 8
+	RecordAbandoned   RecordKind = 9
 
 	RecordFiller RecordKind = 10
 )

@@ -221,6 +221,7 @@ func newRecordVectors() []recordVector {
 		Calibration{Session: SessionID{0: 0xcc, 7: 0xdd}, First: 25, Steps: []CalibrationStep{{1e8, 19360}, {2e8, 38720}}},
 		Compressed{Object: id, Offset: 8192, Length: 4096, Frame: zeroPage},
 		testKeyChange(),
+		Abandoned{[]Context{{Source: "etc", Number: 41, Taken: 1763859600e9}, {Source: "pg.main", Number: 7, Taken: -1}}},
 	}
 	var out []recordVector
 	for _, v := range values {
@@ -298,6 +299,12 @@ func newBadRecords() []badVector {
 		"compressed of 4 GiB":           AppendCompressed(nil, &Compressed{Length: 1<<32 - 1, Frame: zeroPage}),
 		"compressed past the limit":     AppendCompressed(nil, &Compressed{Offset: MaxObject - 4096, Length: 4096, Frame: zeroPage}),
 		"compressed at offset 2^63":     AppendCompressed(nil, &Compressed{Offset: 1 << 63, Length: 4096, Frame: zeroPage}),
+		"abandoned cut":                 cut(10),
+		"abandoned too long":            long(10),
+		"abandoned of nothing":          AppendAbandoned(nil, &Abandoned{}),
+		"abandoned of 257":              AppendAbandoned(nil, &Abandoned{slices.Repeat([]Context{{Source: "a", Number: 1}}, MaxAbandoned+1)}),
+		"abandoned of number 0":         AppendAbandoned(nil, &Abandoned{[]Context{{Source: "etc"}}}),
+		"abandoned of a path":           AppendAbandoned(nil, &Abandoned{[]Context{{Source: "../etc", Number: 1}}}),
 		"key change cut":                cut(9),
 		"key change too long":           long(9),
 		"key change with counter 0":     changed(func(c *KeyChange) { c.Counter = 0 }),

@@ -78,6 +78,8 @@ func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 		err = d.calibration(body)
 	case kind == protocol.RecordKeyChange:
 		err = d.keyChange(body)
+	case kind == protocol.RecordAbandoned:
+		err = d.abandoned(body)
 	}
 	if err != nil {
 		d.refuse(kind, err)
@@ -87,7 +89,11 @@ func (d *delivery) record(kind protocol.RecordKind, off, n int) bool {
 
 // stands reports whether records of a kind need no context.
 func stands(kind protocol.RecordKind) bool {
-	return kind == protocol.RecordHeartbeat || kind == protocol.RecordCalibration || kind == protocol.RecordKeyChange
+	switch kind {
+	case protocol.RecordHeartbeat, protocol.RecordCalibration, protocol.RecordKeyChange, protocol.RecordAbandoned:
+		return true
+	}
+	return false
 }
 
 // ranges delivers the runs of bytes of a Data record that are there.
@@ -141,6 +147,14 @@ func (d *delivery) heartbeat(body []byte) error {
 		return err
 	}
 	return d.sink.Heartbeat(d.sender, hb)
+}
+
+func (d *delivery) abandoned(body []byte) error {
+	a, err := protocol.ParseAbandoned(body)
+	if err != nil {
+		return err
+	}
+	return d.sink.Abandoned(d.sender, a)
 }
 
 // refuse logs a record that could not be used, the first of a block only, and

@@ -38,6 +38,8 @@ type Sink interface {
 	CloseSnapshot(sender string, c protocol.Context, m protocol.Manifest) error
 	// Heartbeat tells what the sender sent last.
 	Heartbeat(sender string, hb protocol.Heartbeat) error
+	// Abandoned tells of snapshots that the sender will never finish.
+	Abandoned(sender string, a protocol.Abandoned) error
 	// Settle is called about every second; quiet when no data has come lately.
 	Settle(quiet bool) error
 }

@@ -25,6 +25,7 @@ type memorySink struct {
 	ends       []protocol.End
 	manifests  []protocol.Manifest
 	heartbeats []protocol.Heartbeat
+	abandoned  []protocol.Context
 	contexts   map[string]int
 	stall      chan struct{}
 }
@@ -67,6 +68,11 @@ func (m *memorySink) CloseSnapshot(_ string, _ protocol.Context, x protocol.Mani
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.manifests = append(m.manifests, x)
+	return nil
+}
+
+func (m *memorySink) Abandoned(_ string, a protocol.Abandoned) error {
+	m.abandoned = append(m.abandoned, a.Snapshots...)
 	return nil
 }
 

@@ -21,12 +21,17 @@ type received struct {
 	digest  [64]byte // that the manifest's signature is over
 }
 
+// standsAlone reports whether records of a kind are alone in a block.
+func standsAlone(k protocol.RecordKind) bool {
+	return k == protocol.RecordHeartbeat || k == protocol.RecordKeyChange || k == protocol.RecordAbandoned
+}
+
 // snapshotBlocks returns the blocks that are no heartbeats; there are two at the
 // least.
 func (l *memoryLink) snapshotBlocks() (all []sentBlock) {
 	l.t.Helper()
 	for _, b := range l.blocks {
-		if b.kinds[0] != protocol.RecordHeartbeat && b.kinds[0] != protocol.RecordKeyChange {
+		if !standsAlone(b.kinds[0]) {
 			all = append(all, b)
 		}
 	}

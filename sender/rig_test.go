@@ -155,6 +155,7 @@ type memoryLink struct {
 	manifests []protocol.Manifest
 	beats     []protocol.Heartbeat
 	changes   []protocol.KeyChange
+	abandoned []protocol.Context
 	codes     map[[2]int]*fec.Code
 }
 
@@ -293,7 +294,7 @@ func (l *memoryLink) finish() {
 		}
 		rest = next
 	}
-	if beat := len(b.kinds) == 1 && (b.kinds[0] == protocol.RecordHeartbeat || b.kinds[0] == protocol.RecordKeyChange); !beat && b.kinds[0] != protocol.RecordContext {
+	if beat := len(b.kinds) == 1 && standsAlone(b.kinds[0]); !beat && b.kinds[0] != protocol.RecordContext {
 		l.t.Errorf("block %d begins with a record of kind %d", b.Block, b.kinds[0])
 	}
 	if l.discard {
@@ -345,6 +346,10 @@ func (l *memoryLink) record(kind protocol.RecordKind, body []byte) error {
 	case protocol.RecordHeartbeat:
 		h, err := protocol.ParseHeartbeat(body)
 		l.beats = append(l.beats, h)
+		return err
+	case protocol.RecordAbandoned:
+		a, err := protocol.ParseAbandoned(body)
+		l.abandoned = append(l.abandoned, a.Snapshots...)
 		return err
 	case protocol.RecordKeyChange:
 		c, err := protocol.ParseKeyChange(body)

@@ -95,6 +95,9 @@ func New(cfg Config) (*Sender, error) {
 		return nil, err
 	}
 	s.t = newTransmitter(&s.cfg, cfg.Geometry)
+	if err := cfg.State.loadAbandoned(&s.t.abandoned); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -164,6 +167,9 @@ func (s *Sender) Push(ctx context.Context, job Job) (Result, error) {
 	defer snap.close()
 	snap.packer.turn = turn
 	if err := snap.send(ctx); err != nil {
+		if _, kept := s.cfg.State.sent(job.Source, snap.result.Number); errors.Is(kept, ErrForgotten) {
+			s.t.abandoned.add(snap.packer.context)
+		}
 		return Result{}, fmt.Errorf("sending a snapshot of %s: %w", job.Source, err)
 	}
 	s.awake()

@@ -62,7 +62,8 @@ type transmitter struct {
 
 	lastFrame time.Time
 	lastBeat  time.Time
-	beatAt    beatPlace     // where the last heartbeat ended
+	beatAt    beatPlace // where the last heartbeat ended
+	abandoned abandoned
 	wire      atomic.Uint64 // bytes on the wire
 	offerDue  atomic.Bool   // another key is offered that was not sent yet
 }
@@ -198,7 +199,11 @@ func (t *transmitter) heartbeat() error {
 		last := sources[len(sources)-1]
 		t.beatAt = beatPlace{last.Source, last.Number}
 	}
-	return t.alone(protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources}))
+	err = t.alone(protocol.AppendHeartbeat(nil, &protocol.Heartbeat{Clock: t.lastBeat.UnixNano(), Sources: sources}))
+	if lost := t.abandoned.record(t.full.DataBytes()); err == nil && len(lost.Snapshots) > 0 {
+		err = t.alone(protocol.AppendAbandoned(nil, &lost))
+	}
+	return err
 }
 
 // alone sends records in a block that is no larger than they need.

@@ -63,6 +63,17 @@ func (s *sink) Heartbeat(sender string, hb protocol.Heartbeat) error {
 	return first
 }
 
+// Abandoned makes the vault wait no longer for what the sender never finished.
+func (s *sink) Abandoned(sender string, a protocol.Abandoned) error {
+	var first error
+	for _, c := range a.Snapshots {
+		if err := s.vault.Abandoned(snapshot(sender, c)); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
 // Settle also writes what the report has to say to the event log, which belongs
 // to this goroutine.
 func (s *sink) Settle(quiet bool) error {

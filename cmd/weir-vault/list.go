@@ -80,6 +80,8 @@ func lacks(i vault.Info) string {
 	var words []string
 	if i.State != vault.Whole {
 		switch {
+		case i.State == vault.Abandoned:
+			words = append(words, isAbandoned)
 		case i.MissingFiles > 0 || i.MissingBytes > 0:
 			words = append(words, fmt.Sprintf(lacksFiles, humanize.Comma(i.MissingFiles), size(i.MissingBytes)))
 		default:

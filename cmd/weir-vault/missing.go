@@ -56,7 +56,7 @@ func (p *place) notWhole(args []string) (dir string, all []vault.Found, err erro
 	}
 	infos, err := vault.List(dir)
 	for _, i := range infos {
-		if err != nil || i.State == vault.Whole {
+		if err != nil || i.State == vault.Whole || i.State == vault.Abandoned {
 			continue
 		}
 		var found vault.Found
@@ -96,6 +96,9 @@ func tellMissing(w io.Writer, dir string, all []vault.Found, o missingOptions, e
 		Codes     []vault.Repair `json:"codes"`
 	}{[]lacking{}, []vault.Repair{}}
 	for _, found := range all {
+		if found.State == vault.Abandoned {
+			return exit.With(exit.Damaged, fmt.Errorf(missingAbandoned, found.Ref()))
+		}
 		l, err := lacksOf(dir, found, func(m vault.MissingFile) {
 			if each && !o.json {
 				printFile(w, m)

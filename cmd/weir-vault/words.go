@@ -35,6 +35,7 @@ if something is not as expected.`
 	// Number of files, size.
 	lacksFiles    = "%s files lack %s"
 	lacksManifest = "its manifest has not come"
+	isAbandoned   = "the sender never finished it and will not; later snapshots stand for it"
 	isRevoked     = "signer revoked at %s"
 	signedRevoked = "%s, revoked at %s"
 	hasProblems   = "%s files changed, vanished or could not be read on the sender"
@@ -78,8 +79,9 @@ then. The command ends with 3 if anything lacks.`
 	missingQRFlag       = "draw the codes as QR codes too (default: on a terminal)"
 	missingFileFlag     = "write exact codes to `FILE`, to be carried instead of typed"
 	// Number of snapshots.
-	missingSum     = "snapshots that are not whole: %d"
-	missingNothing = "Nothing is missing."
+	missingSum       = "snapshots that are not whole: %d"
+	missingNothing   = "Nothing is missing."
+	missingAbandoned = "%s was abandoned: the sender was ended in the midst of it and cannot send what it had not read; push the source again, or use a later snapshot"
 	// Name of the snapshot, number of files, size.
 	missingLine       = "%s: %s files lack %s.\n"
 	missingNoManifest = "%s: its manifest has not come, so what lacks is not known.\n"

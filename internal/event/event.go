@@ -80,6 +80,12 @@ const (
 	DrillFailed     = "drill-failed"
 )
 
+// Names of what the receiver says about snapshots that will never be finished.
+const (
+	SnapshotAbandoned = "snapshot-abandoned"
+	AbandonedCleared  = "abandoned-cleared"
+)
+
 // Names of what the receiver says about what its operator expects, and of what
 // it says each day.
 const (

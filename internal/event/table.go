@@ -52,6 +52,8 @@ var Table = []Entry{
 
 	{SnapshotWhole, "info", "a restore point is published: every file is there with its SHA-256, on stable storage"},
 	{SnapshotPartial, "warn", "the link is quiet and a snapshot is not whole; fields give missing files and bytes"},
+	{SnapshotAbandoned, "warn", "the sender was ended in the midst of a snapshot and will never finish it; nobody need send it again"},
+	{AbandonedCleared, "info", "what arrived of abandoned snapshots was removed, a week later, as far as no other snapshot lists it"},
 	{SnapshotUnseen, "warn", "a heartbeat names a snapshot of which nothing has arrived"},
 	{ObjectDamaged, "warn", "all bytes of an object are there and its SHA-256 is wrong; it counts as missing"},
 	{ManifestRefused, "error", "a manifest is malformed, unsigned or signed by another key; its snapshot is not published"},

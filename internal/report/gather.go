@@ -46,6 +46,9 @@ func (r *Reporter) groups(infos []vault.Info) []*group {
 	for i := range infos {
 		info := &infos[i]
 		g := of(Name{info.Sender, info.Source})
+		if info.State == vault.Abandoned {
+			continue // nobody can do anything about it
+		}
 		if info.State != vault.Whole {
 			g.partial = append(g.partial, info)
 			continue

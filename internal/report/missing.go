@@ -44,7 +44,7 @@ func (m *missing) of(infos []vault.Info, moving []status.Transfer) []status.Miss
 	all, now := []status.Missing{}, map[shape]status.Missing{}
 	for i := range infos {
 		info := infos[i]
-		if info.State == vault.Whole || arrives[info.Snapshot().Ref()] {
+		if info.State == vault.Whole || info.State == vault.Abandoned || arrives[info.Snapshot().Ref()] {
 			continue
 		}
 		found, ok := m.known[shapeOf(&info)]

@@ -119,7 +119,10 @@ func (h *hosts) lacking() (all []vault.Found, finished int) {
 		sent[s.Snapshot] = true
 	}
 	for ref, i := range known {
-		if i.State == vault.Whole {
+		if i.State == vault.Whole || i.State == vault.Abandoned {
+			if i.State == vault.Abandoned && sent[ref] {
+				h.t.Errorf("%s was finished and counts as abandoned", ref)
+			}
 			continue
 		}
 		f, err := vault.Find(dir, ref)
@@ -164,7 +167,12 @@ func (h *hosts) settleAccounts() {
 			if h.spool == sender.SpoolNone {
 				h.result.unkept++
 			}
-		} else {
+		} else if after == 0 {
+			h.t.Errorf("%s was never finished, and the vault waits for it: %+v", f.Ref(), f.Info)
+		}
+	}
+	for _, i := range h.list() {
+		if i.State == vault.Abandoned {
 			h.result.broken++
 		}
 	}

@@ -63,7 +63,7 @@ type tally struct {
 	first   int // whole within ten minutes
 	passes  int // healed by passes
 	codes   int // healed by repair codes
-	broken  int // never finished by the sender
+	broken  int // never finished by the sender, and known to be
 	gone    int // what they lack had changed, and the spool does not have it, or not any more
 	unkept  int // of those, without a spool
 	symbols int // of the longest code

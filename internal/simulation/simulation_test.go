@@ -121,6 +121,15 @@ func (s sink) CloseSnapshot(_ string, c protocol.Context, m protocol.Manifest) e
 	})
 }
 
+func (s sink) Abandoned(_ string, a protocol.Abandoned) error {
+	for _, c := range a.Snapshots {
+		if err := s.w.vault.Abandoned(s.snapshot(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s sink) Heartbeat(_ string, hb protocol.Heartbeat) error {
 	for _, src := range hb.Sources {
 		c := protocol.Context{Source: src.Source, Number: src.Number, Taken: src.Taken}

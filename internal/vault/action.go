@@ -83,6 +83,7 @@ type keeping struct {
 	condemned  []Verdict // to be removed
 	sweep      *sweep    // of the trash, nil if none is under way
 	sweepAfter time.Time // not before
+	clearAfter time.Time // not before that time abandoned snapshots are looked at
 
 	scrub       *scrub // nil if none is under way
 	scrubLook   time.Time
@@ -105,6 +106,7 @@ func (v *Vault) work(quiet bool) {
 	v.serveRequests()
 	v.pruneIfDue()
 	v.removeSome()
+	v.clearIfDue()
 	v.sweepTrash()
 	v.scrubIfDue()
 	v.scrubSome(quiet)

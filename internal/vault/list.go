@@ -25,6 +25,8 @@ import (
 const (
 	Whole   = "whole"   // published: every file is there
 	Partial = "partial" // not yet
+	// Abandoned is one that the sender says it will never finish.
+	Abandoned = "abandoned"
 )
 
 // Info is what is known of a snapshot.
@@ -47,6 +49,8 @@ type Info struct {
 	Revoked time.Time `json:"signer_revoked,omitzero"`
 	// Locked is until when no command removes it; see AddLocks.
 	Locked time.Time `json:"locked,omitzero"`
+	// AbandonedAt is when the vault heard that the sender will never finish it.
+	AbandonedAt time.Time `json:"abandoned,omitzero"`
 	// Damaged counts the files of a restore point that was published and is not
 	// whole any more; they are among MissingFiles.
 	Damaged int64 `json:"damaged,omitempty"`
@@ -200,6 +204,9 @@ func listPending(l layout) ([]Info, error) {
 			continue // published meanwhile
 		}
 		i.Name, i.Sender, i.Source, i.Number, i.Taken, i.State = s.Name(), s.Sender, s.Source, s.Number, s.Taken, Partial
+		if !i.AbandonedAt.IsZero() {
+			i.State = Abandoned
+		}
 		all = append(all, i)
 	}
 	return all, nil

@@ -235,7 +235,7 @@ func (v *Vault) dropLeftOvers(sender string) {
 
 func (v *Vault) isLeftOver(k key, came string) bool {
 	for _, p := range v.pending {
-		if p.Sender != k.sender {
+		if p.Sender != k.sender || !p.AbandonedAt.IsZero() && (of(p.snap) != came || v.followed(p.snap)) {
 			continue
 		}
 		if _, listed := p.missing[k.id]; !p.manifest || listed || of(p.snap) == came {

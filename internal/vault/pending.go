@@ -243,7 +243,7 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 		}
 	}
 	if p.Ref == nil {
-		p.Ref = &ref
+		p.Ref, p.AbandonedAt = &ref, time.Time{} // it is finished, whatever was said
 		if err := v.savePending(p); err != nil {
 			return v.failed(err)
 		}

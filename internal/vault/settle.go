@@ -71,7 +71,7 @@ func (v *Vault) flushSmallIf(quiet bool) error {
 // reportPartial says what is not whole, once after each stretch of activity.
 func (v *Vault) reportPartial() {
 	for _, p := range v.pending {
-		if p.reported {
+		if p.reported || !p.AbandonedAt.IsZero() {
 			continue
 		}
 		p.reported = true

@@ -36,6 +36,8 @@ type sweep struct {
 	source string
 	found  chan sweepFound
 	ids    []ObjectID // left to be freed
+	freed  int
+	gaveUp []Snapshot // abandoned ones that this is about, instead of dir
 	ready  bool       // found has been read
 }
 
@@ -68,18 +70,26 @@ func (v *Vault) sweepTrash() bool {
 			return true
 		}
 	}
+	if s.gaveUp != nil && v.awaitsManifest(s.sender) {
+		v.sweep = nil // it may list any of them
+		return false
+	}
 	n := min(len(s.ids), freeEach)
 	if err := v.free(s.sender, s.source, s.ids[:n]); err != nil {
 		v.troubled(err)
 		v.sweep, v.sweepAfter = nil, v.opt.Now().Add(diskEvery)
 		return false
 	}
+	s.freed += n
 	if s.ids = s.ids[n:]; len(s.ids) == 0 {
 		v.disk.point("freed")
+		if v.sweep = nil; s.gaveUp != nil {
+			v.cleared(s)
+			return true
+		}
 		if err := removeBelow(filepath.Dir(s.dir), filepath.Base(s.dir)); err != nil {
 			v.troubled(fmt.Errorf("emptying the trash: %w", err))
 		}
-		v.sweep = nil
 	}
 	return true
 }
