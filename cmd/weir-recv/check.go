@@ -18,12 +18,16 @@ func checkCommand(path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		report, err := inbound.Inspect(inbound.Config{
-			Listen: c.Listen, Keys: c.Keys, Vault: c.Vault, MinFree: c.MinFree.Of,
-			Memory: int64(c.Memory), Buffer: int64(c.Buffer), Offload: c.Offload,
-		})
-		if err != nil {
-			return err
+		var report inspection.Report
+		for _, l := range c.Lanes {
+			lane, err := inbound.Inspect(inbound.Config{
+				Listen: l.Address, Keys: c.Keys, Vault: c.Vault, MinFree: c.MinFree.Of,
+				Memory: int64(c.Memory), Buffer: int64(c.Buffer), Offload: c.Offload,
+			})
+			if err != nil {
+				return err
+			}
+			report.Join(lane)
 		}
 		if err := report.Write(cmd.OutOrStdout(), *asJSON); err != nil {
 			return err

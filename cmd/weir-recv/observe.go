@@ -17,7 +17,6 @@ import (
 	"weir/internal/nic"
 	"weir/internal/report"
 	"weir/internal/status"
-	"weir/internal/udprx"
 	"weir/receiver"
 )
 
@@ -30,8 +29,8 @@ type observer struct {
 	every    time.Duration
 	next     time.Time
 	seen     *seen
-	card     *nic.Card
-	socket   *udprx.Conn
+	cards    []*nic.Card
+	sockets  *sockets
 	receiver *receiver.Receiver
 	report   *report.Reporter
 	facts    chan report.Facts
@@ -42,7 +41,7 @@ type observer struct {
 }
 
 // newObserver opens all that needs files outside of the vault.
-func newObserver(c config.Receiver, log zerolog.Logger, seen *seen, free int64, socket *udprx.Conn, r *receiver.Receiver) (*observer, error) {
+func newObserver(c config.Receiver, log zerolog.Logger, seen *seen, free int64, sockets *sockets, r *receiver.Receiver) (*observer, error) {
 	key, err := keys.Attestation(c.AttestationKey)
 	if err != nil {
 		return nil, err
@@ -59,12 +58,16 @@ func newObserver(c config.Receiver, log zerolog.Logger, seen *seen, free int64, 
 	if err != nil {
 		return nil, err
 	}
-	card, err := nic.Open(c.Listen.Addr())
-	if err != nil && !errors.Is(err, nic.ErrNone) {
-		log.Warn().Str(event.Field, event.StatusFailed).Err(err).Msg("what the network card drops is not known")
+	var cards []*nic.Card
+	for _, l := range c.Lanes {
+		card, err := nic.Open(l.Address.Addr())
+		if err != nil && !errors.Is(err, nic.ErrNone) {
+			log.Warn().Str(event.Field, event.StatusFailed).Err(err).Msg("what the network card drops is not known")
+		}
+		cards = append(cards, card)
 	}
 	o := &observer{
-		every: time.Duration(c.StatusEvery), seen: seen, card: card, socket: socket, receiver: r, report: rep,
+		every: time.Duration(c.StatusEvery), seen: seen, cards: cards, sockets: sockets, receiver: r, report: rep,
 		facts: make(chan report.Facts, 1), done: make(chan struct{}), heard: map[string]time.Time{}, received: map[string]uint64{},
 	}
 	return o, nil
@@ -133,26 +136,56 @@ func (o *observer) tick(now time.Time) {
 
 func (o *observer) gather(now time.Time) report.Facts {
 	f := report.Facts{Heard: map[string]time.Time{}, Skew: o.seen.skew(), Moving: o.seen.moving.Transfers(now)}
-	for _, l := range o.receiver.TakeLinks() {
-		f.Links = append(f.Links, linkquality.Link{
-			Sender: l.Sender, Rate: l.Params.Rate, Geometry: l.Params.Geometry,
-			Counts: linkquality.Counts{
-				Received: l.Received, Lost: l.Lost, Reordered: l.Reordered, Late: l.Late,
-				Longest: l.Longest, Distance: l.Distance, Bursts: l.Bursts,
-			},
-		})
-		if l.Received != o.received[l.Sender] {
-			o.received[l.Sender], o.heard[l.Sender] = l.Received, now.UTC()
+	var received map[string]uint64
+	f.Links, received = linksOf(o.receiver.TakeLinks())
+	for sender, n := range received {
+		if n != o.received[sender] {
+			o.received[sender], o.heard[sender] = n, now.UTC()
 		}
 	}
 	for name, at := range o.heard {
 		f.Heard[name] = at
 	}
-	counts, stats := o.receiver.Counters(), o.socket.Stats()
+	counts, stats := o.receiver.Counters(), o.sockets.stats()
 	f.Receiver = status.Receiver{
-		Datagrams: counts.Datagrams, Dropped: counts.Dropped, Socket: stats.KernelDrops, Interface: o.card.Dropped(), Buffer: o.socket.Buffer(),
+		Datagrams: counts.Datagrams, Dropped: counts.Dropped, Socket: stats.KernelDrops, Interface: o.cardsDropped(), Buffer: o.sockets.buffer(),
 	}
 	return f
+}
+
+// linksOf adds up the lanes of each sender, and returns how many frames came from
+// each. Of several lanes each is also listed by itself.
+func linksOf(lanes []receiver.SenderLink) (all []linkquality.Link, received map[string]uint64) {
+	received = map[string]uint64{}
+	sums := map[string]int{}
+	for _, l := range lanes {
+		received[l.Sender] += l.Received
+		one := linkquality.Link{
+			Sender: l.Sender, Rate: l.Params.Rate, Geometry: l.Params.Geometry,
+			Counts: linkquality.Counts{
+				Received: l.Received, Lost: l.Lost, Reordered: l.Reordered, Late: l.Late,
+				Longest: l.Longest, Distance: l.Distance, Bursts: l.Bursts,
+			},
+		}
+		if i, ok := sums[l.Sender]; ok {
+			all[i].Counts.Add(&one.Counts)
+		} else {
+			sums[l.Sender] = len(all)
+			all = append(all, one)
+		}
+		if l.Lanes > 1 {
+			one.Sender, one.Rate = linkquality.LaneName(l.Sender, l.Lane), one.Rate/uint64(l.Lanes)
+			all = append(all, one)
+		}
+	}
+	return all, received
+}
+
+func (o *observer) cardsDropped() (n uint64) {
+	for _, card := range o.cards {
+		n += card.Dropped()
+	}
+	return n
 }
 
 // stop ends the goroutine. What it had not told yet is told by last.
@@ -166,7 +199,9 @@ func (o *observer) stop() {
 // last reports once more, when all that came is stored, and closes. Where nothing
 // was reported yet, as the service did not get to run, nothing is.
 func (o *observer) last() error {
-	defer o.card.Close()
+	for _, card := range o.cards {
+		defer card.Close()
+	}
 	if !o.started {
 		return nil
 	}

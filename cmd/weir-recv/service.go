@@ -13,17 +13,16 @@ import (
 	"weir/internal/exit"
 	"weir/internal/keyoffer"
 	"weir/internal/steward"
-	"weir/internal/udprx"
 	"weir/internal/vault"
 	"weir/receiver"
 )
 
-// service is weir-recv run: a socket, a receiver and a vault.
+// service is weir-recv run: a socket a lane, a receiver and a vault.
 type service struct {
 	log      zerolog.Logger
 	limits   limits
 	vault    *vault.Vault
-	socket   *udprx.Conn
+	sockets  *sockets
 	receiver *receiver.Receiver
 	seen     *seen
 	observer *observer
@@ -46,7 +45,7 @@ const maxWhole = 1 << 16
 
 // newService opens everything that the service needs.
 func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, error) {
-	spareThread()
+	spareThread(len(c.Lanes))
 	s := &service{log: log, limits: l, dir: c.Vault, seen: newSeen(), whole: make(chan struct{}, maxWhole), toldOffer: map[string]time.Time{}}
 	if err := s.open(c); err != nil {
 		s.close()
@@ -80,11 +79,10 @@ func (s *service) open(c config.Receiver) error {
 	if err != nil {
 		return err
 	}
-	s.socket, err = udprx.Listen(udprx.Config{Listen: c.Listen, Buffer: int(c.Buffer), NoGRO: !c.Offload, Timeout: tick})
-	if err != nil {
-		return fmt.Errorf(listenFailed, c.Listen, err)
+	if s.sockets, err = listen(c); err != nil {
+		return err
 	}
-	s.observer, err = newObserver(c, s.log, s.seen, opt.MinFree, s.socket, s.receiver)
+	s.observer, err = newObserver(c, s.log, s.seen, opt.MinFree, s.sockets, s.receiver)
 	return err
 }
 
@@ -96,14 +94,14 @@ func (s *service) published(vault.Info) {
 }
 
 func (s *service) started(c config.Receiver) {
-	if warning := s.socket.Warning(); warning != "" {
+	if warning := s.sockets.warning(); warning != "" {
 		s.log.Warn().Str(event.Field, event.BufferClamped).Msg(warning)
 	}
 	if len(s.roster.Senders) == 0 {
 		s.log.Warn().Str(event.Field, event.Started).Msg(noSenders)
 	}
-	s.log.Info().Str(event.Field, event.Started).Str("listen", s.socket.LocalAddr().String()).
-		Str("vault", c.Vault).Int("senders", len(c.SenderNames())).Int("buffer", s.socket.Buffer()).Msg(startedWords)
+	s.log.Info().Str(event.Field, event.Started).Str("listen", s.sockets.addresses()).
+		Str("vault", c.Vault).Int("senders", len(c.SenderNames())).Int("buffer", s.sockets.buffer()).Msg(startedWords)
 }
 
 // run receives until the context ends or a limit is reached. It stays on one
@@ -156,8 +154,9 @@ func (s *service) loop(ctx context.Context) error {
 	last := time.Now()
 	ticked := last
 	handle := intake(s.receiver.Datagram)
+	s.sockets.start(handle)
 	for ctx.Err() == nil {
-		n, err := s.socket.Receive(handle)
+		n, err := s.sockets.receive(handle)
 		if err != nil {
 			return fmt.Errorf("receiving: %w", err)
 		}
@@ -169,8 +168,10 @@ func (s *service) loop(ctx context.Context) error {
 			continue
 		}
 		ticked = now
-		s.receiver.Tick()
-		s.observer.tick(now)
+		s.sockets.alone(func() {
+			s.receiver.Tick()
+			s.observer.tick(now)
+		})
 		s.reportKernel(now)
 		if s.enough() || s.limits.idle > 0 && now.Sub(last) >= s.limits.idle {
 			return nil
@@ -185,7 +186,7 @@ const kernelEvery = time.Second
 // reportKernel tells of frames that came to this host and were dropped before
 // they were read: the loss is not the link's.
 func (s *service) reportKernel(now time.Time) {
-	drops := s.socket.Stats().KernelDrops
+	drops := s.sockets.stats().KernelDrops
 	if drops == s.kernelDrops || now.Sub(s.kernelNoted) < kernelEvery {
 		return
 	}
@@ -207,8 +208,8 @@ func (s *service) enough() bool {
 // what is stored in the end.
 func (s *service) close() error {
 	var errs []error
-	if s.socket != nil {
-		errs = append(errs, s.socket.Close())
+	if s.sockets != nil {
+		errs = append(errs, s.sockets.close())
 	}
 	if s.observer != nil {
 		s.observer.stop()

@@ -12,8 +12,8 @@ const minThreads = 3
 
 // spareThread sees to it that a thread in the kernel keeps nobody from working. An
 // operator who sets GOMAXPROCS knows better.
-func spareThread() {
+func spareThread(lanes int) {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(minThreads, runtime.GOMAXPROCS(0)))
+		runtime.GOMAXPROCS(max(minThreads+lanes-1, runtime.GOMAXPROCS(0)))
 	}
 }

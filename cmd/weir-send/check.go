@@ -18,12 +18,16 @@ func checkCommand(path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		report, err := outbound.Inspect(outbound.Config{
-			To: c.To, MTU: c.MTU, Rate: int64(c.Rate), Key: c.Key,
-			Memory: int64(c.Memory), Buffer: outbound.Buffer, Offload: c.Offload,
-		})
-		if err != nil {
-			return err
+		var report inspection.Report
+		for _, l := range c.Lanes {
+			lane, err := outbound.Inspect(outbound.Config{
+				To: l.Address, MTU: c.MTU, Rate: int64(c.Rate) / int64(len(c.Lanes)), Key: c.Key,
+				Memory: int64(c.Memory), Buffer: outbound.Buffer, Offload: c.Offload,
+			})
+			if err != nil {
+				return err
+			}
+			report.Join(lane)
 		}
 		if err := report.Write(cmd.OutOrStdout(), *asJSON); err != nil {
 			return err

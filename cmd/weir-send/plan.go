@@ -15,6 +15,7 @@ import (
 	"weir/internal/exit"
 	"weir/internal/geometry"
 	"weir/internal/plan"
+	"weir/sender"
 )
 
 // planned is what plan reckons with: the configuration's values unless flags give
@@ -126,6 +127,13 @@ func (p *planned) print(w io.Writer) error {
 	row("outage", planOutage, a.Bridged.Round(100*time.Microsecond), p.Burst, p.loss, chance(a.Outage))
 	row("loss", planLoss, p.loss, chance(a.Column), humanize.Bytes(uint64(a.Missing)))
 	row("a hole", planHole, chance(a.Pass), p.passes, chance(a.Passes))
+	if n := len(p.Lanes); n > 1 {
+		words := planLanesOpen
+		if sender.Covers(g, n) {
+			words = planLanesCovered
+		}
+		row("lanes", words, n, (g.K+n-2)/(n-1), g.K, g.M)
+	}
 	row("formula", planFormula, g.M, g.K+g.M)
 	return t.Flush()
 }

@@ -47,7 +47,7 @@ func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
 		return err
 	}
 	log.Info().Str(event.Field, event.Started).Stringer("to", c.To).Int("sources", len(c.Sources)).
-		Stringer("rate", c.Rate).Bool("gso", s.link.GSO()).Msg(startedWords)
+		Stringer("rate", c.Rate).Int("lanes", len(s.links)).Bool("gso", s.links[0].GSO()).Msg(startedWords)
 	err = s.with(ctx, func(ctx context.Context) error {
 		if c.Metrics != "" {
 			defer s.measuring(ctx)()

@@ -26,7 +26,7 @@ type service struct {
 	config   config.Sender
 	log      zerolog.Logger
 	state    *sender.State
-	link     *udptx.Conn
+	links    []*udptx.Conn // a lane each
 	sender   *sender.Sender
 	standing standing
 	keyWork  sync.Mutex // one change of the key at a time
@@ -62,7 +62,8 @@ func (s *service) open() error {
 	if s.state, err = sender.OpenState(c.State); err != nil {
 		return err
 	}
-	if s.link, err = udptx.Dial(udptx.Config{To: c.To, NoGSO: !c.Offload}); err != nil {
+	lanes, err := s.dial()
+	if err != nil {
 		return err
 	}
 	sealed, err := sealedSources(c.Sources)
@@ -72,7 +73,7 @@ func (s *service) open() error {
 	s.sender, err = sender.New(sender.Config{
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
 		Burst: time.Duration(c.Burst), BurstBytes: int(c.BurstBytes), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
-		Link: s.link, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
+		Lanes: lanes, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
 		Sealed: sealed,
 		Repeat: sender.Repeat{
 			Dir: c.Kept(), History: c.Repeat.History, HistoryBytes: int64(c.Repeat.HistorySize),
@@ -86,8 +87,8 @@ func (s *service) open() error {
 
 func (s *service) close() error {
 	var errs []error
-	if s.link != nil {
-		errs = append(errs, s.link.Close())
+	for _, l := range s.links {
+		errs = append(errs, l.Close())
 	}
 	if s.state != nil {
 		errs = append(errs, s.state.Close())

@@ -69,7 +69,7 @@ func (s *service) status() (*sending.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	stats := s.link.Stats()
+	stats := s.linkStats()
 	st := &sending.Status{
 		Written: time.Now().UTC(), Started: s.standing.started, Name: s.config.Name, To: s.config.To.String(), Rate: s.config.Rate.String(),
 		Passes: o.PassesWanted, Spool: sending.Spool{Objects: o.SpoolObjects, Bytes: o.SpoolBytes},

@@ -144,6 +144,9 @@ there is one. Nothing is sent.`
 	planLoss = "at %v a column is not healed with %s; a pass leaves %s missing on average"
 	// Probability, passes, probability.
 	planHole = "one pass leaves one with %s; %d passes with at most %s"
+	// Lanes, parity that is needed, k, m.
+	planLanesCovered = "of %d one may fail altogether: that takes %d parity shards for %d of data, there are %d"
+	planLanesOpen    = "of %d none may fail: one alone is bridged with %d parity shards for %d of data, there are %d; raise overhead"
 	// m, k + m.
 	planFormula = "binomial tail of a column, P(X > %d) of %d, over all columns; losses independent, passes independent"
 

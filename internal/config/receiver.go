@@ -38,8 +38,9 @@ const (
 type Receiver struct {
 	File    string // where it was read
 	Vault   string
-	Listen  netip.AddrPort
-	Keys    []string // paths of secret keys; the first is the one to hand out
+	Listen  netip.AddrPort // of the first lane
+	Lanes   []Lane         // at least one
+	Keys    []string       // paths of secret keys; the first is the one to hand out
 	State   string
 	Memory  Size
 	MinFree Space
@@ -122,7 +123,7 @@ func ParseReceiver(path string, data []byte) (Receiver, error) {
 
 func (c *Receiver) read(t *table) {
 	t.str("vault", &c.Vault)
-	readAddress(t, "listen", &c.Listen)
+	c.Lanes = readLanes(t, "listen", &c.Listen)
 	t.list("key", &c.Keys)
 	t.path("state", &c.State)
 	t.text("memory", &c.Memory)
@@ -141,7 +142,7 @@ func (c *Receiver) read(t *table) {
 	c.readKeeping(t)
 	c.readStatus(t)
 	t.end()
-	t.need("vault", "listen")
+	t.need("vault")
 	c.checkValues(t)
 	c.checkSenders(t)
 }

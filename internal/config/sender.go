@@ -52,8 +52,9 @@ const (
 type Sender struct {
 	File     string // where it was read
 	Name     string
-	To       netip.AddrPort
-	Receiver string // text of the receiver's public key, for keys.ParseReceiver
+	To       netip.AddrPort // of the first lane
+	Lanes    []Lane         // at least one
+	Receiver string         // text of the receiver's public key, for keys.ParseReceiver
 	Rate     Rate
 	Overhead Percent
 	Burst    Duration
@@ -146,7 +147,7 @@ func ParseSender(path string, data []byte) (Sender, error) {
 
 func (c *Sender) read(t *table) {
 	t.label("name", &c.Name)
-	readAddress(t, "to", &c.To)
+	c.Lanes = readLanes(t, "to", &c.To)
 	t.str("receiver", &c.Receiver)
 	if t.text("rate", &c.Rate) {
 		within(t, "rate", c.Rate, MinRate, MaxRate)
@@ -169,7 +170,7 @@ func (c *Sender) read(t *table) {
 		c.Sources = append(c.Sources, readSource(element))
 	}
 	t.end()
-	t.need("name", "to", "receiver", "rate")
+	t.need("name", "receiver", "rate")
 	c.checkValues(t)
 	c.checkSources(t)
 }
@@ -180,8 +181,10 @@ func (c *Sender) checkValues(t *table) {
 			t.problem("receiver", "%v; write the line that `weir-recv init` printed", err)
 		}
 	}
-	if c.To.IsValid() && c.To.Addr().IsUnspecified() {
-		t.problem("to", "%s is no address to send to, write the receiver's, like %q", c.To, "10.77.0.2:4600")
+	for _, l := range c.Lanes {
+		if l.Address.IsValid() && l.Address.Addr().IsUnspecified() {
+			t.problem("to", "%s is no address to send to, write the receiver's, like %q", l.Address, "10.77.0.2:4600")
+		}
 	}
 	if c.MTU < MinMTU || c.MTU > MaxMTU {
 		t.problem("mtu", "%d is out of range, write 1500, or 9000 where the whole link carries jumbo frames", c.MTU)

@@ -72,7 +72,17 @@ func quoteList(list []string) string {
 const senderHead = `Configuration of weir-send (TOML). Relative paths start at the directory of this file.
 A changed value counts from the next start of the program.`
 
-const senderTail = `What ` + "`weir-send run`" + ` takes snapshots of: one table a source.
+const senderTail = `Several links can carry the same blocks together: write, instead of the line ` + "`to`" + `, a table for each
+lane. Each carries an equal share of ` + "`rate`" + `. Where parity is at least the share of one lane (overhead
+100% for two, 50% for three, 34% for four), one may fail altogether; ` + "`weir-send plan`" + ` says whether.
+  to         address and UDP port of the receiver on this lane
+  interface  this host's interface, where routes alone do not lead there; may be left out
+
+[[lane]]
+to = "10.77.0.2:4600"
+interface = "eth1"
+
+What ` + "`weir-send run`" + ` takes snapshots of: one table a source.
   name     its name in the vault; a new name begins a new line of restore points
   path     a directory, a file, or a list of them; one directory is the root of the snapshot itself
   exclude  patterns of paths below the root that are left out; ** crosses directories
@@ -126,7 +136,16 @@ func (c *Sender) expertSettings() []setting {
 const receiverHead = `Configuration of weir-recv (TOML). Relative paths start at the directory of this file.
 A changed value counts from the next start of the program.`
 
-const receiverTail = `What is kept of the sources, one table for one or for many. Without any, nothing is ever removed and
+const receiverTail = `Several links that carry the same blocks together: write, instead of the line ` + "`listen`" + `, a table for each
+lane.
+  listen     address and UDP port on which its frames are received
+  interface  the interface by which they must come in; may be left out
+
+[[lane]]
+listen = "10.77.0.2:4600"
+interface = "eth1"
+
+What is kept of the sources, one table for one or for many. Without any, nothing is ever removed and
 nothing is bounded. For each key the first table counts that matches a source and gives it: write the
 narrow ones first.
   sender, source  names, or patterns like "db-*"; without the line, all

@@ -56,10 +56,10 @@ func TestTemplatesAreComplete(t *testing.T) {
 	send, recv := exampleSender(t, "/x/s.toml"), exampleReceiver("/x/r.toml")
 	doc, top := newDocument("/x/s.toml", send.Render())
 	new(Sender).read(top)
-	checkTemplate(t, string(doc.data), top.known, "source")
+	checkTemplate(t, string(doc.data), top.known, "source", "lane")
 	doc, top = newDocument("/x/r.toml", recv.Render())
 	new(Receiver).read(top)
-	checkTemplate(t, string(doc.data), top.known, "source", "sender", "revoked")
+	checkTemplate(t, string(doc.data), top.known, "source", "sender", "revoked", "lane")
 }
 
 func checkTemplate(t *testing.T, text string, known []string, tables ...string) {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Severity says how bad a finding is.
@@ -46,6 +47,15 @@ func (r *Report) Warn(what, command, why string, args ...any) {
 // Bad adds something that must be mended, with the command that does.
 func (r *Report) Bad(what, command, why string, args ...any) {
 	*r = append(*r, Finding{Bad, what, fmt.Sprintf(why, args...), command})
+}
+
+// Join adds the findings of another lane that are not there yet.
+func (r *Report) Join(other Report) {
+	for _, f := range other {
+		if !slices.Contains(*r, f) {
+			*r = append(*r, f)
+		}
+	}
 }
 
 // Count returns how many findings have the severity.

@@ -37,6 +37,20 @@ type Counts struct {
 	Bursts          [Bins]uint64
 }
 
+// Add adds those of another lane.
+func (c *Counts) Add(o *Counts) {
+	c.Received, c.Lost = c.Received+o.Received, c.Lost+o.Lost
+	c.Reordered, c.Late = c.Reordered+o.Reordered, c.Late+o.Late
+	c.Longest, c.Distance = max(c.Longest, o.Longest), max(c.Distance, o.Distance)
+	for i := range c.Bursts {
+		c.Bursts[i] += o.Bursts[i]
+	}
+}
+
+// LaneName is under which name one of several lanes of a sender, counted from 0,
+// stands beside all of them together. No sender has such a name.
+func LaneName(sender string, lane int) string { return fmt.Sprintf("%s lane %d", sender, lane+1) }
+
 // Link is what a sender's live session is like, and its counts.
 type Link struct {
 	Sender   string            `json:"-"`

@@ -26,9 +26,14 @@ const (
 
 // Config says where to listen.
 type Config struct {
-	Listen  netip.AddrPort
-	Buffer  int           // receive buffer in bytes; 0 leaves the system's default
-	NoGRO   bool          // never let the kernel merge datagrams
+	Listen netip.AddrPort
+	Buffer int  // receive buffer in bytes; 0 leaves the system's default
+	NoGRO  bool // never let the kernel merge datagrams
+	// Interface, if given, is the only one that is used (SO_BINDTODEVICE, socket(7)).
+	Interface string
+	// Turn is held while the datagrams of one call are handled, where several
+	// sockets feed one receiver; nil for none.
+	Turn    sync.Locker
 	Timeout time.Duration // of a Receive during which nothing comes; 0 for 100 ms
 }
 
@@ -45,6 +50,7 @@ type Conn struct {
 	wanted int
 	buffer int
 	local  netip.AddrPort
+	turn   sync.Locker
 
 	mu     sync.Mutex // held while Receive is in the kernel, and by Close
 	closed atomic.Bool
@@ -77,7 +83,7 @@ func Listen(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a UDP socket: %w", err)
 	}
-	c := &Conn{fd: fd, wanted: cfg.Buffer}
+	c := &Conn{fd: fd, wanted: cfg.Buffer, turn: cfg.Turn}
 	if err := c.setUp(cfg, family); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -102,6 +108,11 @@ func (c *Conn) setUp(cfg Config, family int) error {
 	if !cfg.NoGRO {
 		// A kernel without it delivers datagrams one by one, which is as good.
 		_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+	}
+	if cfg.Interface != "" {
+		if err := unix.BindToDevice(c.fd, cfg.Interface); err != nil {
+			return fmt.Errorf("binding to the interface %s: %w", cfg.Interface, err)
+		}
 	}
 	if err := unix.Bind(c.fd, sockaddr(cfg.Listen, family)); err != nil {
 		return fmt.Errorf("binding: %w", err)
@@ -180,6 +191,10 @@ func (c *Conn) Receive(handle func(datagram []byte)) (int, error) {
 	n, err := c.recvmmsg()
 	if err != nil || n == 0 {
 		return 0, err
+	}
+	if c.turn != nil {
+		c.turn.Lock()
+		defer c.turn.Unlock()
 	}
 	count := 0
 	for i := range n {

@@ -36,6 +36,8 @@ type Config struct {
 	To     netip.AddrPort
 	Buffer int  // SO_SNDBUF in bytes, 0 for 4 MiB
 	NoGSO  bool // never let the kernel cut datagrams
+	// Interface, if given, is the only one that is used (SO_BINDTODEVICE, socket(7)).
+	Interface string
 }
 
 const defaultBuffer = 4 << 20
@@ -105,6 +107,11 @@ func (c *Conn) setUp(cfg Config, family int) error {
 	}
 	if err := unix.SetsockoptInt(c.fd, level, opt, do); err != nil {
 		return fmt.Errorf("forbidding fragments: %w", err)
+	}
+	if cfg.Interface != "" {
+		if err := unix.BindToDevice(c.fd, cfg.Interface); err != nil {
+			return fmt.Errorf("binding a UDP socket to the interface %s: %w", cfg.Interface, err)
+		}
 	}
 	if err := unix.Connect(c.fd, sockaddr(cfg.To, family)); err != nil {
 		return fmt.Errorf("connecting a UDP socket to %s: %w; check the route and the address in the configuration", cfg.To, err)

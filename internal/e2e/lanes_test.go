@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLanes sends over two veth pairs at once, one of which fails in the midst of
+// it. With parity for one lane all is whole all the same, without a second pass, and
+// both ends say what is wrong.
+func TestLanes(t *testing.T) {
+	a, b := namespaces(t)
+	secondLane(t, a, b)
+	g := &rig{t: t, dir: tempDir(t), listen: "10.77.0.2:4600", patience: patience, recvNS: b, sendNS: a}
+	g.initReceiver()
+	g.sender("prod", g.listen, "400Mbit")
+	g.edit(g.path("prod.toml"), `overhead = "10%"`, `overhead = "100%"`)
+	g.edit(g.path("prod.toml"), `to = "10.77.0.2:4600"`, "")
+	g.append(g.path("prod.toml"), "[[lane]]\nto = \"10.77.0.2:4600\"\ninterface = \"weir0\"\n[[lane]]\nto = \"10.78.0.2:4600\"\ninterface = \"weir2\"\n")
+	g.edit(g.path("receiver.toml"), `listen = "10.77.0.2:4600"`, "")
+	g.append(g.path("receiver.toml"), "[[lane]]\nlisten = \"10.77.0.2:4600\"\n[[lane]]\nlisten = \"10.78.0.2:4600\"\ninterface = \"weir3\"\n")
+	if out := g.must("weir-send", "plan", "--size", "1GB", "--config", g.path("prod.toml")); !strings.Contains(out, "of 2 one may fail altogether") {
+		t.Errorf("the plan does not tell that a lane may fail:\n%s", out)
+	}
+	src := g.tree("src", 150e6, 100)
+	g.startReceiver()
+	cut := time.AfterFunc(2*time.Second, func() {
+		exec.Command("ip", "-n", b, "link", "set", "weir3", "down").Run()
+	})
+	defer cut.Stop()
+	began := time.Now()
+	g.push("prod", "etc", 0, src)
+	if took := time.Since(began); took < 3*time.Second {
+		t.Errorf("it took %v: the lane failed after that", took)
+	}
+	g.waitWhole(1)
+	for dev, least := range map[string]int{"weir1": 150e6, "weir3": 20e6} {
+		if n := netns(t, b, "cat", "/sys/class/net/"+dev+"/statistics/rx_bytes"); number(t, n) < least {
+			t.Errorf("only %s bytes came over %s", strings.TrimSpace(n), dev)
+		}
+	}
+	if code := g.stop(g.recv); code != 0 {
+		t.Fatalf("the receiver ended with %d:\n%s", code, g.recv.log())
+	}
+	log := g.recv.log()
+	if !strings.Contains(log, `"event":"lane-silent"`) || !strings.Contains(log, `"healed":true`) {
+		t.Errorf("the receiver did not notice that a lane failed:\n%s", log)
+	}
+	if strings.Contains(log, `"event":"block-lost"`) {
+		t.Errorf("blocks were lost:\n%s", log)
+	}
+	g.check("prod/etc/latest", src)
+}
+
+func number(t *testing.T, s string) (n int) {
+	t.Helper()
+	if _, err := fmt.Sscan(s, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// secondLane makes another link between the namespaces.
+func secondLane(t *testing.T, a, b string) {
+	t.Helper()
+	const hardware = "02:00:00:00:00:04"
+	for _, line := range []string{
+		"-n " + a + " link add weir2 type veth peer name weir3 netns " + b,
+		"-n " + b + " link set weir3 address " + hardware + " arp off",
+		"-n " + a + " addr add 10.78.0.1/24 dev weir2",
+		"-n " + b + " addr add 10.78.0.2/24 dev weir3",
+		"-n " + a + " link set weir2 up",
+		"-n " + b + " link set weir3 up",
+		"-n " + a + " neigh replace 10.78.0.2 lladdr " + hardware + " nud permanent dev weir2",
+	} {
+		ip(t, line)
+	}
+}
