@@ -33,10 +33,11 @@ type scrub struct {
 }
 
 // scrubFinding is what the vault's goroutine is to act on: an object, a file of a
-// restore point, or, with neither, the event log.
+// restore point, a second copy, or, with none of them, the event log.
 type scrubFinding struct {
 	object *objectFinding
 	point  *pointFinding
+	spare  *Snapshot // whose second copy of the manifest is missing or bad
 }
 
 type objectFinding struct {

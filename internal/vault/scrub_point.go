@@ -84,6 +84,9 @@ func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry
 		finding := report.Findings[i]
 		s.tell(scrubFinding{point: &pointFinding{snap, finding}}, "%s: %s", snap.Ref(), finding)
 	}
+	if len(report.Findings) == 0 && !s.spareSound(snap) {
+		s.hand(scrubFinding{spare: &snap})
+	}
 	return nil
 }
 
@@ -110,6 +113,8 @@ func (v *Vault) actOn(f scrubFinding) {
 		err = v.objectFound(f.object)
 	case f.point != nil:
 		err = v.pointFound(f.point.snap, f.point.Finding)
+	case f.spare != nil:
+		err = v.remakeSpare(*f.spare)
 	default:
 		v.eventsFound()
 	}
