@@ -247,11 +247,6 @@
 // receiver refuses a record that goes beyond, without decompressing it. A record
 // of which symbols are missing counts as a whole as missing.
 //
-// Filler (10) says nothing: a receiver passes over it. Its body is zeros. A sender
-// may put one anywhere behind the Context, so that content begins where both ends
-// copy it fastest: at a multiple of 64 in the block, as it does in memory and in
-// the file.
-//
 // Abandoned (9) tells of snapshots that were begun and whose Manifest will never
 // come, as their sender was ended in the midst of them. It is alone in a block,
 // without a Context:
@@ -263,6 +258,11 @@
 // A receiver need not ask for such a snapshot any longer. It believes this only
 // of snapshots of which no Manifest came, and never takes anything for it out of
 // restore points that are whole.
+//
+// Filler (10) says nothing: a receiver passes over it. Its body is zeros. A sender
+// may put one anywhere behind the Context, so that content begins where both ends
+// copy it fastest: at a multiple of 64 in the block, as it does in memory and in
+// the file.
 //
 // The sizes and offsets of objects are below 2^62.
 package protocol
