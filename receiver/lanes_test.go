@@ -37,10 +37,13 @@ func (g *rig) deal(n int, geo protocol.Geometry, records []byte) [][][]byte {
 	return out
 }
 
-// lanesRig is a rig with a session of the geometry, whose log is kept.
+// lanesRig is a rig with a session of the geometry, whose log is kept: to be read
+// when the rig is closed.
 func lanesRig(t *testing.T, geo protocol.Geometry) (*rig, *bytes.Buffer) {
 	g, log := newRig(t), &bytes.Buffer{}
-	g.r.cfg.Log = zerolog.New(log)
+	g.close()
+	g.cfg.Log = zerolog.New(zerolog.SyncWriter(log))
+	g.start()
 	g.announce, g.sealer = g.newSession(2, geo)
 	g.r.Datagram(g.announce)
 	g.tick(time.Millisecond)
@@ -105,8 +108,8 @@ func TestLaneDies(t *testing.T) {
 					t.Fatalf("%d blocks are open after %d", open, i)
 				}
 			}
-			covered := name == "covered"
-			lines := log.String()
+			g.close()
+			covered, lines := name == "covered", log.String()
 			if n := strings.Count(lines, `"event":"lane-silent"`); n != 1 {
 				t.Errorf("told %d times that the lane is silent:\n%s", n, lines)
 			}
@@ -116,9 +119,8 @@ func TestLaneDies(t *testing.T) {
 			if !strings.Contains(lines, `"event":"lane-back"`) {
 				t.Errorf("not told that the lane is back:\n%s", lines)
 			}
-			g.close()
-			if lost := strings.Contains(log.String(), `"event":"block-lost"`); lost == covered {
-				t.Errorf("blocks lost: %v\n%s", lost, log)
+			if lost := strings.Contains(lines, `"event":"block-lost"`); lost == covered {
+				t.Errorf("blocks lost: %v\n%s", lost, lines)
 			}
 		})
 	}

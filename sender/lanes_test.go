@@ -29,7 +29,6 @@ type laneLinks struct {
 	last    []uint64
 	block   uint64
 	columns map[[2]int]int // symbols of each column that each lane of the block had
-	most    int            // of a column and a lane, over all blocks
 	geos    []protocol.Geometry
 }
 
@@ -75,7 +74,7 @@ func (l *laneLinks) symbol(lane int, frame []byte) {
 func lanesRig(t *testing.T, n int, geo protocol.Geometry) (*rig, *laneLinks, *bytes.Buffer) {
 	links, log := &laneLinks{t: t, down: map[int]error{}, counts: make([]int, n), last: make([]uint64, n)}, &bytes.Buffer{}
 	r := newRig(t, func(c *Config) {
-		c.Geometry, c.Log = geo, zerolog.New(log)
+		c.Geometry, c.Log = geo, zerolog.New(zerolog.SyncWriter(log))
 		for i := range n {
 			c.Lanes = append(c.Lanes, laneLink{links, i})
 		}
