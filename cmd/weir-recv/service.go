@@ -63,7 +63,7 @@ func (s *service) open(c config.Receiver) error {
 		return err
 	}
 	opt.Log, opt.OnPublish, opt.OnSigners, opt.Point = s.log, s.published, s.changed, points()
-	if s.vault, err = vault.Open(c.Vault, opt); err != nil {
+	if s.vault, err = vault.TakeOver(context.Background(), c.Vault, opt); err != nil {
 		return err
 	}
 	if s.offers, err = keyoffer.Open(c.Vault, time.Now); err != nil {

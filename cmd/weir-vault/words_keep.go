@@ -85,8 +85,9 @@ const (
 damaged is named; every restore point that shares it is listed as partial from
 then on; and what the vault can heal by itself is made anew. The rest heals when
 the source is pushed again in full. A running weir-recv does the reading, also by
-itself every scrub_every; without one this command does. A scrub of everything
-that is cut short goes on where it was. It ends with 3 if anything was found.`
+itself every scrub_every; without one this command does, and gives the vault to a
+weir-recv that starts meanwhile, where it goes on. A scrub of everything that is
+cut short goes on where it was. It ends with 3 if anything was found.`
 	scrubAllFlag  = "everything in the vault"
 	scrubRateFlag = "bytes a `SECOND`, like 100MB; without it as fast as it goes"
 	// Error.

@@ -43,6 +43,7 @@ func init() { // the handlers reach actions themselves, through answer
 
 		ActionSigners: signersAction,
 		ActionDrop:    dropAction,
+		ActionYield:   yieldAction,
 	}
 }
 
@@ -93,6 +94,9 @@ type keeping struct {
 	arrivals    map[key]arrival
 	survey      *survey   // of where they stand, nil if none is under way
 	surveyAfter time.Time // not before
+
+	alone  bool // a command holds the vault, no receiver
+	yields bool // to a receiver that starts
 }
 
 func newKeeping() keeping {
@@ -113,9 +117,15 @@ func (v *Vault) work(quiet bool) {
 	v.healSome()
 }
 
-// finishWork does all of what was begun, for a command that holds the vault.
+// finishWork does all of what was begun, for a command that holds the vault, and
+// what others ask for meanwhile. A receiver that starts is given way to: what is
+// not finished then is so by the receiver, a scrub when it is asked for again.
 func (v *Vault) finishWork(ctx context.Context) error {
+	v.alone = true
 	for ctx.Err() == nil {
+		if v.serveRequests(); v.yields && len(v.condemned) == 0 {
+			return errYielded
+		}
 		v.removeSome()
 		swept, scrubbed, healed := !v.sweepTrash(), !v.scrubSome(true), !v.healSome()
 		if swept && scrubbed && healed && len(v.condemned) == 0 {

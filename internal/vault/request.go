@@ -70,7 +70,8 @@ type Answer struct {
 type action func(v *Vault, r Request) (result any, err error)
 
 // Ask has a request carried out: by this process if nobody holds the vault, by
-// its holder otherwise. The result is decoded into result unless that is nil.
+// its holder otherwise. The result is decoded into result unless that is nil. A
+// receiver that starts meanwhile takes the vault over, and goes on with a scrub.
 func Ask(ctx context.Context, dir string, opt Options, r Request, result any) error {
 	v, err := Open(dir, opt)
 	if errors.Is(err, ErrInUse) {
@@ -88,7 +89,13 @@ func Ask(ctx context.Context, dir string, opt Options, r Request, result any) er
 	if aerr := answer.decode(result); aerr != nil {
 		return aerr
 	}
-	return err
+	switch {
+	case !errors.Is(err, errYielded):
+		return err
+	case r.Action == ActionScrub:
+		return askHolder(ctx, dir, r, nil)
+	}
+	return nil // what is left, whoever opens the vault does
 }
 
 // ErrNotHeld is returned by AskHolder where no process has the vault open.
@@ -147,7 +154,10 @@ func askHolder(ctx context.Context, dir string, r Request, result any) error {
 	defer cancel()
 	tick := time.NewTicker(answerPoll)
 	defer tick.Stop()
-	for {
+	for held := time.Now(); ; {
+		if is, err := isHeld(layout{dir}.own(lockFile)); is || err != nil {
+			held = time.Now()
+		}
 		data, err := readBounded(path+answerSuffix, maxAnswer)
 		if err == nil {
 			os.Remove(path + answerSuffix)
@@ -159,6 +169,10 @@ func askHolder(ctx context.Context, dir string, r Request, result any) error {
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("reading the answer: %w", err)
+		}
+		if time.Since(held) > holderGrace {
+			os.Remove(path + askSuffix)
+			return ErrHolderGone
 		}
 		select {
 		case <-ctx.Done():
@@ -207,8 +221,8 @@ func readBounded(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// openRequests makes the directory of requests and forgets those of before:
-// whoever left one has given up by now.
+// openRequests makes the directory of requests and forgets those of before that
+// nobody waits for any more.
 func (v *Vault) openRequests() error {
 	dir := v.own(requestsDir)
 	if err := os.Mkdir(dir, requestsMode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -217,8 +231,17 @@ func (v *Vault) openRequests() error {
 	if err := os.Chmod(dir, requestsMode); err != nil {
 		return fmt.Errorf("closing the directory of requests to others: %w", err)
 	}
-	if err := clearDir(dir); err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
 		return fmt.Errorf("clearing the directory of requests: %w", err)
+	}
+	for _, e := range entries {
+		if st, err := e.Info(); err == nil && time.Since(st.ModTime()).Abs() < AnswerWithin {
+			continue // whoever left it may have been waiting for us
+		}
+		if err := removeBelow(dir, e.Name()); err != nil {
+			return fmt.Errorf("clearing the directory of requests: %w", err)
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 // Errors of the vault.
 var (
-	ErrInUse    = errors.New("another process holds the vault, weir-recv or a weir-vault command that changes it; end it first")
+	ErrInUse    = errors.New("another process holds the vault, weir-recv or a weir-vault command that changes it; wait until it has ended, or end it, which loses nothing")
 	ErrSpace    = errors.New("the vault's disk is full: make room, or lower min_free")
 	ErrConflict = errors.New("it contradicts what the vault already has")
 	ErrLimit    = errors.New("a limit of the vault is exceeded")
@@ -199,11 +199,12 @@ func (v *Vault) takeLock() (err error) {
 	// Somebody may be trying whether it is held, for a moment.
 	for range lockTries {
 		if err = unix.Flock(int(v.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			signLock(v.lock)
 			return nil
 		}
 		time.Sleep(lockPause)
 	}
-	return fmt.Errorf("opening the vault %s: %w", v.dir, ErrInUse)
+	return fmt.Errorf("opening the vault %s, held%s: %w", v.dir, holderOf(v.lock), ErrInUse)
 }
 
 const (
