@@ -24,8 +24,10 @@ func (r *rig) withPasses() (stop func()) {
 	return func() { cancel(); <-done }
 }
 
+// three is for tests that last days: they need no announce a second.
 func three(c *Config) {
 	c.Repeat = Repeat{Passes: 3, Spacing: time.Hour}
+	c.Announce = time.Minute
 }
 
 // wantContent holds that an object came whole, with this content.
