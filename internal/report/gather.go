@@ -13,12 +13,14 @@ import (
 	"weir/internal/linkquality"
 	"weir/internal/status"
 	"weir/internal/vault"
+	"weir/protocol"
 )
 
 // group is the snapshots of one source.
 type group struct {
 	Name
 	whole, partial []*vault.Info
+	abandoned      int
 	newest         *vault.Info // whole
 }
 
@@ -47,7 +49,8 @@ func (r *Reporter) groups(infos []vault.Info) []*group {
 		info := &infos[i]
 		g := of(Name{info.Sender, info.Source})
 		if info.State == vault.Abandoned {
-			continue // nobody can do anything about it
+			g.abandoned++ // nobody can do anything about it
+			continue
 		}
 		if info.State != vault.Whole {
 			g.partial = append(g.partial, info)
@@ -109,9 +112,9 @@ func (r *Reporter) scrub() *status.Scrub {
 
 func (r *Reporter) source(now time.Time, g *group) status.Source {
 	rule := r.cfg.Rule(g.Sender, g.Source)
-	s := status.Source{Sender: g.Sender, Source: g.Source, Every: rule.Every.Seconds(), Whole: len(g.whole), Partial: len(g.partial)}
+	s := status.Source{Sender: g.Sender, Source: g.Source, Every: rule.Every.Seconds(), Whole: len(g.whole), Partial: len(g.partial), Abandoned: g.abandoned}
 	if n := g.newest; n != nil {
-		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems, Suspicious: n.Suspicious}
+		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems, Suspicious: n.Suspicious, Revoked: n.Revoked}
 		s.Age = max(now.Sub(held(n)), 0).Seconds()
 	}
 	s.Overdue = rule.Every > 0 && (g.newest == nil || s.Age > (rule.Every+rule.Every/expectation.Slack).Seconds())
@@ -154,12 +157,29 @@ func (r *Reporter) sender(now time.Time, name string, f Facts) status.Sender {
 		Day: r.links.Quality(name, now, linkquality.FineSpan), Month: r.links.Quality(name, now, linkquality.CoarseSpan),
 		Fine: status.Bars(r.links.Series(name, false)), Hours: status.Bars(r.links.Series(name, true)),
 	}
+	s.Lanes = r.lanes(now, name)
 	for i := range f.Links {
 		if f.Links[i].Sender == name {
 			s.Total = status.Frames{Received: f.Links[i].Counts.Received, Lost: f.Links[i].Counts.Lost}
 		}
 	}
 	return s
+}
+
+// lanes returns what is known of the lanes of a sender, where it has several.
+func (r *Reporter) lanes(now time.Time, sender string) (all []status.Sender) {
+	for lane := range protocol.MaxLanes {
+		name := linkquality.LaneName(sender, lane)
+		fine, hours := r.links.Series(name, false), r.links.Series(name, true)
+		if len(hours) == 0 {
+			continue
+		}
+		all = append(all, status.Sender{
+			Name: name, Day: r.links.Quality(name, now, linkquality.FineSpan), Month: r.links.Quality(name, now, linkquality.CoarseSpan),
+			Fine: status.Bars(fine), Hours: status.Bars(hours),
+		})
+	}
+	return all
 }
 
 // facts puts together what is judged.

@@ -17,6 +17,9 @@ import (
 func browser(t *testing.T, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
+	if err != nil && os.Getenv("WEIR_NETNS") != "" {
+		t.Fatal("chromium is not installed: apt-get install chromium")
+	}
 	if err != nil {
 		t.Skip("chromium is not installed, so no browser looks at the page: apt-get install chromium")
 	}
@@ -45,7 +48,7 @@ document.getElementById("out").textContent="measured "+e.scrollWidth+" of "+e.cl
 // On a phone nothing hangs out of the page.
 func TestNothingOverflowsOnAPhone(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(htmlOf(t, sample())), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(htmlOf(t, crowd())), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, width := range []int{390, 1280} {
@@ -67,15 +70,21 @@ func TestPictures(t *testing.T) {
 	if to == "" {
 		t.Skip("WEIR_PICTURES names no directory, so no pictures are made")
 	}
+	for of, s := range map[string]*Status{"": sample(), "crowd-": crowd(), "empty-": {Version: Version, Written: noon, Senders: []Sender{{Name: "new"}}}} {
+		pictures(t, to, of, s)
+	}
+}
+
+func pictures(t *testing.T, to, of string, s *Status) {
 	page := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(page, []byte(htmlOf(t, sample())), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte(htmlOf(t, s)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, args := range map[string][]string{
 		"desktop-light": {"--window-size=1280,2600"}, "desktop-dark": {"--window-size=1280,2600", "--blink-settings=preferredColorScheme=0"},
 		"phone-light": {"--window-size=390,4800"}, "phone-dark": {"--window-size=390,4800", "--blink-settings=preferredColorScheme=0"},
 	} {
-		browser(t, append(args, "--screenshot="+filepath.Join(to, name+".png"), "file://"+page)...)
+		browser(t, append(args, "--screenshot="+filepath.Join(to, of+name+".png"), "file://"+page)...)
 	}
-	browser(t, "--print-to-pdf="+filepath.Join(to, "print.pdf"), "file://"+page)
+	browser(t, "--print-to-pdf="+filepath.Join(to, of+"print.pdf"), "file://"+page)
 }

@@ -57,6 +57,9 @@ func term(name string, children ...g.Node) g.Node {
 
 func (v *view) page() g.Node {
 	mark := "✓"
+	if v.Doubtful > 0 {
+		mark = "?"
+	}
 	if !v.Good {
 		mark = fmt.Sprintf("✗ %d", len(v.Alarms))
 	}
@@ -92,14 +95,17 @@ func (v *view) page() g.Node {
 func (v *view) verdict() g.Node {
 	class, words := "verdict bad", fmt.Sprintf("%d things are not as expected", len(v.Alarms))
 	switch {
+	case v.Good && v.Doubtful > 0:
+		class, words = "verdict warn", doubtfulOnly
 	case v.Good:
 		class, words = "verdict good", "All is as expected"
 	case len(v.Alarms) == 1:
 		words = "One thing is not as expected"
 	}
-	alarms := each(v.Alarms, func(a *alarmView) g.Node {
+	shown := v.Alarms[:min(len(v.Alarms), alarmsShown)]
+	alarms := each(shown, func(a *alarmView) g.Node {
 		return el("li", "", g.El("strong", g.Text(a.Subject)), g.Text(" "), el("span", "tag", g.Text(a.Event)), g.Text(" "),
 			el("span", "since", g.Text("since "+a.Since)), g.El("br"), g.Text(a.Text))
 	})
-	return el("section", class, g.El("h1", g.Text(words)), g.El("p", g.Text(v.Summary)), g.If(!v.Good, el("ul", "alarms", alarms)))
+	return el("section", class, g.El("h1", g.Text(words)), g.El("p", g.Text(v.Summary)), g.If(!v.Good, g.Group{el("ul", "alarms", alarms), more(len(v.Alarms)-len(shown), "alarms")}))
 }

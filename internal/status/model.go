@@ -22,6 +22,7 @@
 //	weir_source_expect_every_seconds{sender,source}  as configured
 //	weir_source_whole{sender,source}                 restore points that are whole
 //	weir_source_not_whole{sender,source}             snapshots that are not
+//	weir_source_abandoned{sender,source}             snapshots that the sender will never finish
 //	weir_source_bytes{sender,source}                 of the newest whole restore point
 //	weir_source_missing_bytes{sender,source}         of the snapshots that are not whole
 //	weir_sender_heard_seconds{sender}                the last authentic frame
@@ -32,6 +33,8 @@
 //	weir_link_longest_outage_seconds{sender}         of the last day
 //	weir_link_bridged_seconds{sender}                outage that parity heals
 //	weir_link_narrow{sender}                         1 where parity does not bridge what was lost, or hardly
+//	weir_lane_loss_ratio{link}                       of the last day, of each lane of a sender with several
+//	weir_lane_longest_outage_seconds{link}           of the last day
 //	weir_frames_dropped_total{reason}                datagrams that were not used
 //	weir_socket_dropped_total                        frames for which the receive buffer had no room
 //	weir_interface_dropped_total                     packets lost at the network card
@@ -92,7 +95,9 @@ type Source struct {
 	Overdue bool    `json:"overdue"`
 	Whole   int     `json:"whole"`
 	Partial int     `json:"not_whole"`
-	Days    []Day   `json:"days"` // of the last CalendarDays, the oldest first; days without snapshots left out
+	// Abandoned counts snapshots that the sender never finished and will not.
+	Abandoned int   `json:"abandoned,omitempty"`
+	Days      []Day `json:"days"` // of the last CalendarDays, the oldest first; days without snapshots left out
 }
 
 // CalendarDays is how far back Source.Days goes.
@@ -117,6 +122,8 @@ type Point struct {
 	// Suspicious says why it may be what an attacker wants, until an operator
 	// accepts it.
 	Suspicious []string `json:"suspicious,omitempty"`
+	// Revoked is when the key that signed it was revoked, if it was.
+	Revoked time.Time `json:"signer_revoked,omitzero"`
 }
 
 // Transfer is a snapshot of which something comes.
@@ -155,6 +162,9 @@ type Sender struct {
 	Month linkquality.Quality `json:"month"`
 	Fine  []Bar               `json:"series_day"`   // by time
 	Hours []Bar               `json:"series_month"` // by time
+	// Lanes are the links of a sender that has several, named as LaneName says. Of
+	// each only what concerns the link is known.
+	Lanes []Sender `json:"lanes,omitempty"`
 }
 
 // Frames counts frames.

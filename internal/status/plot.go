@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -19,13 +20,47 @@ type senderView struct {
 
 type burstView struct{ Length, Count string }
 
+// rankLinks lists those first whose advice is about loss that parity does not
+// bridge, then other advice; lanes follow their sender.
+func (v *view) rankLinks(s *Status) {
+	order := make([]*Sender, len(s.Senders))
+	for i := range s.Senders {
+		order[i] = &s.Senders[i]
+	}
+	rank := func(s *Sender) int {
+		for i := range s.Lanes {
+			if s.Lanes[i].Day.Narrow {
+				return 0
+			}
+		}
+		switch {
+		case s.Day.Narrow:
+			return 0
+		case len(s.Day.Advice) > 0:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(order, func(a, b *Sender) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, snd := range order {
+		v.Senders = append(v.Senders, newSenderView(snd, s.Written))
+		for i := range snd.Lanes {
+			lane := newSenderView(&snd.Lanes[i], s.Written)
+			lane.Heard, lane.Skew = "", ""
+			v.Senders = append(v.Senders, lane)
+		}
+	}
+}
+
 func newSenderView(s *Sender, now time.Time) senderView {
 	q := &s.Day
 	v := senderView{
 		Name: s.Name, Heard: "never heard of", Loss: loss(q.Received, q.Lost), Longest: "none", Bridged: "–", Where: "–",
 		Order: fmt.Sprintf("%s, %s", comma(q.Reordered), comma(q.Late)), Skew: skew(s.Skew), Advice: q.Advice,
 	}
-	if !s.Heard.IsZero() {
+	if s.Heard.IsZero() {
+		v.Skew = "–"
+	} else {
 		v.Heard = "heard " + ago(now, s.Heard) + " ago"
 	}
 	if q.Longest > 0 {

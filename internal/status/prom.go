@@ -27,6 +27,7 @@ func WriteProm(w io.Writer, s *Status) {
 	}
 	p.sources(s)
 	p.senders(s)
+	p.lanes(s)
 	p.host(s)
 }
 
@@ -48,6 +49,7 @@ func (p prom) sources(s *Status) {
 		{"weir_source_expect_every_seconds", "How often a whole restore point is expected.", func(s *Source) (float64, bool) { return s.Every, s.Every > 0 }},
 		{"weir_source_whole", "Restore points that are whole.", func(s *Source) (float64, bool) { return float64(s.Whole), true }},
 		{"weir_source_not_whole", "Snapshots that are not whole.", func(s *Source) (float64, bool) { return float64(s.Partial), true }},
+		{"weir_source_abandoned", "Snapshots that the sender will never finish.", func(s *Source) (float64, bool) { return float64(s.Abandoned), true }},
 		{"weir_source_bytes", "Size of the newest whole restore point.", func(s *Source) (float64, bool) {
 			if s.Newest == nil {
 				return 0, false
@@ -99,6 +101,25 @@ func (p prom) senders(s *Status) {
 		for i := range s.Senders {
 			p.Value(m.name, m.value(&s.Senders[i]), label{Name: "sender", Value: s.Senders[i].Name})
 		}
+	}
+}
+
+// lanes are apart from senders, of which they are parts: sums would count twice.
+func (p prom) lanes(s *Status) {
+	var all []Sender
+	for i := range s.Senders {
+		all = append(all, s.Senders[i].Lanes...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	p.Head("weir_lane_loss_ratio", "Share of a lane's frames lost in the last day.")
+	for i := range all {
+		p.Value("weir_lane_loss_ratio", all[i].Day.Loss, label{Name: "link", Value: all[i].Name})
+	}
+	p.Head("weir_lane_longest_outage_seconds", "Longest outage of a lane in the last day.")
+	for i := range all {
+		p.Value("weir_lane_longest_outage_seconds", all[i].Day.Outage/1e3, label{Name: "link", Value: all[i].Name})
 	}
 }
 

@@ -1,7 +1,9 @@
 package status
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"weir/internal/expectation"
@@ -38,6 +40,34 @@ func sample() *Status {
 	s.Alarms = []expectation.Alarm{
 		{Event: "source-overdue", Subject: "prod/database-cluster-01", Since: noon.Add(-25 * time.Hour), Text: "the newest whole restore point is 2 d 4 h old, one every 1 d is expected"},
 		{Event: "link-margin", Subject: "prod", Since: noon.Add(-2 * time.Hour), Text: s.Senders[0].Day.Advice[0]},
+	}
+	return s
+}
+
+// crowd is a vault with more than a page shows, names as long as they may be, and
+// whatever can be wrong with a source.
+func crowd() *Status {
+	s := sample()
+	long := strings.Repeat("a-very-long-name", 4)
+	for i := range 596 {
+		one := source("branch-"+fmt.Sprint(i/20), "source-"+fmt.Sprint(i), time.Duration(i%30)*time.Hour, 24*time.Hour, 30, i%50/49)
+		if i%97 == 5 {
+			one.Sender, one.Source = long, long
+		}
+		if one.Overdue {
+			s.Alarms = append(s.Alarms, expectation.Alarm{Event: "source-overdue", Subject: one.Sender + "/" + one.Source, Since: noon, Text: "the newest whole restore point is too old"})
+		}
+		s.Sources = append(s.Sources, one)
+	}
+	s.Sources[0].Newest.Suspicious = []string{"9,120 of 10,000 files changed, 8,800 of them now look like random data"}
+	s.Sources[2].Newest.Revoked, s.Sources[2].Abandoned = noon.AddDate(0, 0, -1), 3
+	s.Moving[0].Snapshot = long + "/" + long + "/2026-11-24T110000Z.000042"
+	for range movingShown {
+		s.Moving = append(s.Moving, s.Moving[0])
+	}
+	s.Senders[0].Name = long
+	for i := range 2 {
+		s.Senders[1].Lanes = append(s.Senders[1].Lanes, link(linkquality.LaneName("branch-office-lisbon", i), i == 1))
 	}
 	return s
 }

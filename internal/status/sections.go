@@ -19,9 +19,45 @@ func (v *view) sources() g.Node {
 	key := func(class, words string) g.Node {
 		return g.Group{el("span", "key "+class), g.Text(words + " ")}
 	}
-	return section("Sources", el("div", "cards", each(v.Sources, v.source)),
-		el("p", "legend", key("whole", "whole"), key("partial", "not whole"), key("empty", "none"), key("today", "today")))
+	cards := v.Sources[:min(len(v.Sources), cardsShown)]
+	return section("Sources", el("div", "cards", each(cards, v.source)),
+		el("p", "legend", key("whole", "whole"), key("partial", "not whole"), key("empty", "none"), key("today", "today")),
+		sourceRows(v.Sources[len(cards):]))
 }
+
+// sourceRows lists the sources for which there are no cards.
+func sourceRows(all []sourceView) g.Node {
+	if len(all) == 0 {
+		return nil
+	}
+	rows := all[:min(len(all), rowsShown)]
+	return g.Group{
+		g.El("table", g.El("thead", g.El("tr", cell("th", "", "source"), cell("th", "num", "age"), cell("th", "num", "expected"), cell("th", "num", "whole"), cell("th", "num", "not whole"))),
+			g.El("tbody", each(rows, func(s *sourceView) g.Node {
+				age := or(s.Age, "none")
+				return g.El("tr", cell("td", "name", s.Name), cell("td", "num "+s.barClass(), age), cell("td", "num", or(s.Expect, "–")),
+					cell("td", "num", comma(uint64(s.Whole))), cell("td", "num", comma(uint64(s.Partial))))
+			}))),
+		more(len(all)-len(rows), "sources"),
+	}
+}
+
+// What a section shows at most, the worst first: a page is for people, and the
+// names on it come over the link.
+const (
+	cardsShown  = 24
+	rowsShown   = 500
+	alarmsShown = 20
+	movingShown = 20
+	linksShown  = 16
+)
+
+// more says how many are not shown.
+func more(n int, what string) g.Node {
+	return g.If(n > 0, none(fmt.Sprintf("%s more %s: weir-vault status shows all.", comma(uint64(max(n, 0))), what)))
+}
+
+func cell(kind, class, words string) g.Node { return el(kind, class, g.Text(words)) }
 
 func (v *view) source(s *sourceView) g.Node {
 	age := g.Group{g.El("b", g.Text("no")), g.Text(" whole restore point")}
@@ -32,13 +68,17 @@ func (v *view) source(s *sourceView) g.Node {
 	if s.Partial > 0 {
 		whole = append(whole, g.Text(", "), g.El("em", g.Textf("%d not whole", s.Partial)))
 	}
-	return el("article", "card "+s.Class,
+	if s.Abandoned > 0 {
+		whole = append(whole, g.Textf(", %d abandoned", s.Abandoned))
+	}
+	return el("article", "card "+s.Class+map[bool]string{true: " late"}[s.Overdue],
 		g.El("h3", g.Text(s.Name)),
-		el("p", "age", age, g.If(s.Expect != "", el("span", "expect", g.Text(" expected every "+s.Expect)))),
-		g.If(s.Bar > 0, meter("meter", "age against expectation", rect(s.Class, 0, 0, s.Bar, 4))),
+		el("p", "age", age, g.If(s.Expect != "", g.Group{g.Text(" "), el("span", "expect", g.Text("expected every "+s.Expect))})),
+		g.If(s.Bar > 0, meter("meter", "age against expectation", rect(s.barClass(), 0, 0, s.Bar, 4))),
 		g.El("dl",
 			g.If(s.Newest != "", g.Group{term("newest", el("span", "mono", g.Text(s.Newest))), term("holds", g.Text(s.Holds))}),
 			term("restore points", whole)),
+		each(s.Doubts, func(words *string) g.Node { return el("p", "doubt", g.Text(*words)) }),
 		svg("calendar", "calendar of restore points, twelve weeks", fmt.Sprintf("0 0 %d 72", v.CalendarWidth),
 			each(s.Calendar, func(d *dayView) g.Node {
 				return rect(d.Class, float64(d.X), float64(d.Y), 8, 8, g.Attr("rx", "1.5"), g.El("title", g.Text(d.Title)))
@@ -57,12 +97,12 @@ func (v *view) moving() g.Node {
 	if len(v.Moving) == 0 {
 		return nil
 	}
-	cell := func(kind, class, words string) g.Node { return el(kind, class, g.Text(words)) }
+	shown := v.Moving[:min(len(v.Moving), movingShown)]
 	return section("Arriving now", g.El("table",
 		g.El("thead", g.El("tr", cell("th", "", "snapshot"), cell("th", "num", "received"), cell("th", "num", "rate"), cell("th", "num", "since"))),
-		g.El("tbody", each(v.Moving, func(m *movingView) g.Node {
+		g.El("tbody", each(shown, func(m *movingView) g.Node {
 			return g.El("tr", cell("td", "mono", m.Snapshot), cell("td", "num", m.Bytes), cell("td", "num", m.Rate), cell("td", "num", m.For))
-		}))))
+		}))), more(len(v.Moving)-len(shown), "snapshots"))
 }
 
 func (v *view) missing() g.Node {
@@ -106,7 +146,8 @@ func (v *view) links() g.Node {
 	if len(v.Senders) == 0 {
 		return section("Link", none("No sender is trusted yet: weir-recv trust NAME KEY."))
 	}
-	return section("Link", each(v.Senders, linkCard))
+	shown := v.Senders[:min(len(v.Senders), linksShown)]
+	return section("Link", each(shown, linkCard), more(len(v.Senders)-len(shown), "links"))
 }
 
 func linkCard(s *senderView) g.Node {
@@ -115,7 +156,7 @@ func linkCard(s *senderView) g.Node {
 		g.El("h3", g.Text(s.Name+" "), el("span", "heard", g.Text(s.Heard))),
 		el("dl", "wide",
 			term("loss, 24 h", bold(s.Loss)), term("longest outage", bold(s.Longest)), term("parity bridges", bold(s.Bridged)),
-			term("lost where", g.Text(s.Where)), term("out of order, twice", g.Text(s.Order)), term("clock", g.Text(s.Skew))),
+			term("lost where", g.Text(s.Where)), term("out of order, twice", g.Text(s.Order)), g.If(s.Skew != "", term("clock", g.Text(s.Skew)))),
 		each(s.Advice, func(words *string) g.Node { return el("p", "advice", g.Text(*words)) }),
 		g.If(len(s.Plots) > 0, el("div", "plots", each(s.Plots, plotFigure))),
 		g.If(len(s.Bursts) > 0, burstTable(s.Bursts)))

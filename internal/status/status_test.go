@@ -174,3 +174,36 @@ func TestEmptyVaultHasAPage(t *testing.T) {
 		}
 	}
 }
+
+// The worst comes first, and what is not shown is counted.
+func TestWorstFirst(t *testing.T) {
+	page, last := htmlOf(t, crowd()), 0
+	for _, want := range []string{
+		"78 more alarms", "<h3>prod/mail</h3>", "<h3>prod/database-cluster-01</h3>", "76 more sources", "1 more snapshots",
+		"<h3>branch-office-lisbon ", "<h3>branch-office-lisbon lane 1 ", "<h3>branch-office-lisbon lane 2 ",
+	} {
+		at := strings.Index(page, want)
+		if at < last {
+			t.Errorf("%q stands at %d, after %d", want, at, last)
+		}
+		last = max(at, last)
+	}
+	if s := crowd(); doubtful(s) != 2 {
+		t.Errorf("%d are doubtful", doubtful(s))
+	}
+	doubt := sample()
+	doubt.Sources[0].Newest.Suspicious, doubt.Alarms = []string{"x"}, nil
+	if page := htmlOf(t, doubt); strings.Contains(page, "All is as expected") || !strings.Contains(page, doubtfulOnly) {
+		t.Error("a suspicious restore point is as expected")
+	}
+	if n := len(page); n > 1<<20 {
+		t.Errorf("%d bytes", n)
+	}
+	var text bytes.Buffer
+	WriteText(&text, crowd())
+	for _, want := range []string{"SUSPICIOUS: 9,120 of 10,000 files changed", "SIGNED WITH A KEY THAT WAS REVOKED on 2026-11-23 12:00, 3 abandoned"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is missing in the text", want)
+		}
+	}
+}

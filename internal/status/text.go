@@ -25,7 +25,7 @@ func WriteText(w io.Writer, s *Status) {
 	v := newView(s)
 	fmt.Fprintf(w, "%s, vault %s, as of %s\n\n", v.Host, v.Vault, v.Written)
 	v.textVerdict(w)
-	v.textSources(w, s)
+	v.textSources(w)
 	v.textMoving(w)
 	v.textMissing(w)
 	v.textLinks(w)
@@ -37,6 +37,9 @@ func WriteText(w io.Writer, s *Status) {
 
 func (v *view) textVerdict(w io.Writer) {
 	switch {
+	case v.Good && v.Doubtful > 0:
+		fmt.Fprintf(w, "%s: %s.\n", strings.ToUpper(doubtfulOnly), v.Summary)
+		return
 	case v.Good:
 		fmt.Fprintf(w, "ALL IS AS EXPECTED: %s.\n", v.Summary)
 		return
@@ -63,7 +66,7 @@ func table(w io.Writer, head string, rows [][]string) {
 	t.Flush()
 }
 
-func (v *view) textSources(w io.Writer, s *Status) {
+func (v *view) textSources(w io.Writer) {
 	var rows [][]string
 	for i := range v.Sources {
 		src := &v.Sources[i]
@@ -71,9 +74,15 @@ func (v *view) textSources(w io.Writer, s *Status) {
 		if src.Newest != "" {
 			row[1], row[2], row[6] = src.Newest, src.Age, src.Holds
 		}
-		if s.Sources[i].Overdue {
-			row[7] = "OVERDUE"
+		var remarks []string
+		if src.Overdue {
+			remarks = append(remarks, "OVERDUE")
 		}
+		remarks = append(remarks, src.Doubts...)
+		if src.Abandoned > 0 {
+			remarks = append(remarks, fmt.Sprintf("%d abandoned", src.Abandoned))
+		}
+		row[7] = strings.Join(remarks, ", ")
 		rows = append(rows, row)
 	}
 	table(w, "SOURCE\tNEWEST WHOLE\tAGE\tEXPECTED EVERY\tWHOLE\tNOT WHOLE\tHOLDS\t", rows)

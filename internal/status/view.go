@@ -1,7 +1,6 @@
 package status
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +17,7 @@ import (
 // view is Status in the words and figures of the page.
 type view struct {
 	Good                       bool
+	Doubtful                   int // sources whose newest restore point is not to be trusted unseen
 	Host, Vault, Tool          string
 	Written, WrittenISO        string
 	Started, Every             string
@@ -69,9 +69,7 @@ func newView(s *Status) *view {
 	for _, a := range s.Alarms {
 		v.Alarms = append(v.Alarms, alarmView{a.Event, a.Subject, minute(a.Since), a.Text})
 	}
-	for i := range s.Sources {
-		v.Sources = append(v.Sources, newSourceView(&s.Sources[i], s.Written))
-	}
+	v.rankSources(s)
 	for _, m := range s.Moving {
 		v.Moving = append(v.Moving, movingView{m.Snapshot, size(m.Bytes), size(int64(m.Rate)) + "/s", expectation.Spell(m.Last.Sub(m.Began))})
 	}
@@ -81,9 +79,7 @@ func newView(s *Status) *view {
 	if more := len(s.Missing) - missingShown; more > 0 {
 		v.MoreMissing = fmt.Sprintf("%d more: weir-vault list", more)
 	}
-	for i := range s.Senders {
-		v.Senders = append(v.Senders, newSenderView(&s.Senders[i], s.Written))
-	}
+	v.rankLinks(s)
 	v.summary(s)
 	v.disk(&s.Disk)
 	v.checks(s)
@@ -99,6 +95,10 @@ func (v *view) summary(s *Status) {
 	v.Summary = fmt.Sprintf("%s, %s whole", count(len(s.Sources), "source"), count(whole, "restore point"))
 	if partial > 0 {
 		v.Summary += fmt.Sprintf(", %s not whole", count(partial, "snapshot"))
+	}
+	if n := doubtful(s); n > 0 {
+		v.Doubtful = n
+		v.Summary += fmt.Sprintf(", the newest of %s is not to be trusted unseen", count(n, "source"))
 	}
 	if len(s.Moving) > 0 {
 		v.Summary += fmt.Sprintf(", %d arriving now", len(s.Moving))
@@ -222,86 +222,3 @@ func ago(now, then time.Time) string { return expectation.Spell(now.Sub(then)) }
 
 // figure cuts a figure to what a picture shows.
 func figure(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }
-
-// Calendar of the page: weeks are columns, days rows.
-const (
-	calendarStep  = 10
-	calendarLeft  = 22
-	calendarWidth = calendarLeft + CalendarDays/7*calendarStep
-)
-
-type dayView struct {
-	X, Y         int
-	Class, Title string
-}
-
-type sourceView struct {
-	Name, Class, Age, Expect, Newest, Holds string
-	Whole, Partial                          int
-	Bar                                     float64
-	Calendar                                []dayView
-}
-
-func newSourceView(s *Source, now time.Time) sourceView {
-	v := sourceView{Name: s.Sender + "/" + s.Source, Whole: s.Whole, Partial: s.Partial, Class: "plain"}
-	if n := s.Newest; n != nil {
-		v.Newest, v.Age = n.Name, expectation.Spell(seconds(s.Age))
-		v.Holds = fmt.Sprintf("%s, %s", count(int(n.Files), "file"), size(n.Bytes))
-		if n.Problems > 0 {
-			v.Holds += fmt.Sprintf(", %s with trouble at the sender", count(int(n.Problems), "file"))
-		}
-	}
-	if n := s.Newest; n != nil && len(n.Suspicious) > 0 {
-		v.Holds += "; SUSPICIOUS: " + strings.Join(n.Suspicious, ", ")
-	}
-	if s.Every > 0 {
-		v.Expect = expectation.Spell(seconds(s.Every))
-		v.Class = "good"
-		v.Bar = figure(min(100, max(1, 100*s.Age/s.Every)))
-		if s.Newest == nil {
-			v.Bar = 100
-		}
-	}
-	switch {
-	case s.Overdue:
-		v.Class = "bad"
-	case s.Partial > 0:
-		v.Class = cmp.Or(map[bool]string{true: "warn"}[v.Class == "good"], v.Class)
-	}
-	v.Calendar = calendar(s.Days, now)
-	return v
-}
-
-// calendar draws the last weeks, the present one on the right.
-func calendar(days []Day, now time.Time) (all []dayView) {
-	byDay := map[string]Day{}
-	for _, d := range days {
-		byDay[d.Day] = d
-	}
-	today := now.UTC().Truncate(24 * time.Hour)
-	row := func(t time.Time) int { return (int(t.Weekday()) + 6) % 7 } // Monday is the first
-	monday := today.AddDate(0, 0, -row(today)-CalendarDays+7)
-	for t := monday; !t.After(today); t = t.AddDate(0, 0, 1) {
-		name := t.Format("2006-01-02")
-		d, week := byDay[name], int(t.Sub(monday).Hours()/24)/7
-		v := dayView{X: calendarLeft + week*calendarStep, Y: row(t) * calendarStep, Class: "empty", Title: name + ": nothing"}
-		switch {
-		case d.Whole > 0:
-			v.Class = "whole"
-		case d.Partial > 0:
-			v.Class = "partial"
-		}
-		if d.Whole+d.Partial > 0 {
-			v.Title = fmt.Sprintf("%s: %d whole, %d not whole", name, d.Whole, d.Partial)
-		}
-		if t.Equal(today) {
-			v.Class += " now"
-		}
-		all = append(all, v)
-	}
-	return all
-}
-
-func weekdays() []textView {
-	return []textView{{Y: 7, Text: "Mon"}, {Y: 27, Text: "Wed"}, {Y: 47, Text: "Fri"}, {Y: 67, Text: "Sun"}}
-}

@@ -51,6 +51,7 @@ func (l *Listing) List() ([]Info, error) {
 	slices.SortFunc(all, func(a, b Info) int {
 		return strings.Compare(a.Snapshot().Ref(), b.Snapshot().Ref())
 	})
+	markRevoked(l.layout, all)
 	return all, nil
 }
 

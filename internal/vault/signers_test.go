@@ -60,6 +60,9 @@ func TestManifestsOfSeveralKeys(t *testing.T) {
 		if err != nil || len(all) != 3 || all[0].Revoked.IsZero() || !all[1].Revoked.IsZero() {
 			t.Errorf("%+v, %v", all, err)
 		}
+		if told, err := NewListing(g.dir).List(); err != nil || len(told) != 3 || !told[0].Revoked.Equal(all[0].Revoked) || !told[1].Revoked.IsZero() {
+			t.Errorf("the receiver's own list: %+v, %v", told, err)
+		}
 		g.verify()
 		g.kill()
 		g.open() // without a word of the revocation: the vault itself knows
