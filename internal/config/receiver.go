@@ -74,6 +74,9 @@ type TrustedSender struct {
 	Name  string
 	Key   string // text, for keys.ParseSender
 	Quota Size   // bytes that all of its sources may fill, 0 for no limit
+	// MaxObjects is how many contents of files all of its sources may have stored, nil
+	// or 0 for no limit.
+	MaxObjects *int
 }
 
 // NewReceiver returns a configuration of defaults for a file at path: key and

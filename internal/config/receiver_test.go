@@ -47,6 +47,7 @@ func TestReceiverRefusals(t *testing.T) {
 		{"wrong kind", sender("prod", receiverText(t)), "sender[1].key", "wrong kind"},
 		{"no key", "[[sender]]\nname = \"a\"", "sender[1].key", "missing"},
 		{"bad name", sender("Prod", senderText(1)), "sender[1].name", "a-z"},
+		{"two bounds", sender("a", senderText(1)) + "max_objects = 0\n" + sender("a", senderText(2)) + "max_objects = 7\n", "sender[2].max_objects", "once"},
 		{"two quotas", sender("a", senderText(1)) + "quota = \"1GB\"\n" + sender("a", senderText(2)) + "quota = \"1GB\"", "sender[2].quota", "once"},
 		{"bad revoked", strings.Replace(sender("a", "weir-send-1-AAAA"), "sender", "revoked", 1), "revoked[1].key", "typing error"},
 		{"revoked nobody", "[[revoked]]\nkey = \"" + senderText(1) + "\"", "revoked[1].name", "missing"},

@@ -22,6 +22,8 @@ type Rule struct {
 	Lock   *Duration
 	Quota  *Size
 
+	MaxObjects *int // contents of files that it may have stored
+
 	// MassChange is on or off; the others say from which share of the files on,
 	// see masschange.Limits.
 	MassChange                                   *string
@@ -35,8 +37,10 @@ type Rule struct {
 // Limits of a rule.
 const (
 	MaxKeep = 100_000
-	MaxLock = Duration(100 * 365 * day)
-	day     = 24 * 60 * 60 * 1e9
+	// MaxMaxObjects is more than any file system holds.
+	MaxMaxObjects = 1 << 40
+	MaxLock       = Duration(100 * 365 * day)
+	day           = 24 * 60 * 60 * 1e9
 )
 
 func readRule(t *table) Rule {
@@ -49,6 +53,7 @@ func readRule(t *table) Rule {
 	r.MinAge = optional[Duration](t, "min_age")
 	r.Lock = optional[Duration](t, "lock")
 	r.Quota = optional[Size](t, "quota")
+	r.MaxObjects = t.count("max_objects", MaxMaxObjects)
 	r.readMassChange(t)
 	r.ExpectEvery = optional[Duration](t, "expect_every")
 	r.SizeMin, r.SizeMax = optional[Size](t, "size_min"), optional[Size](t, "size_max")
@@ -139,6 +144,7 @@ func (c *Receiver) RuleFor(sender, source string) Rule {
 		first(&out.MinAge, r.MinAge)
 		first(&out.Lock, r.Lock)
 		first(&out.Quota, r.Quota)
+		first(&out.MaxObjects, r.MaxObjects)
 		first(&out.MassChange, r.MassChange)
 		shares := r.shares()
 		for key, into := range out.shares() {

@@ -13,6 +13,7 @@ source = "db-*"
 keep_last = 3
 lock = "30d"
 quota = "2TB"
+max_objects = 9
 
 [[source]]
 sender = "prod"
@@ -31,7 +32,7 @@ func TestFirstRuleThatGivesAKeyCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, etc, other := c.RuleFor("prod", "db-main"), c.RuleFor("prod", "etc"), c.RuleFor("dev", "db-main")
-	if *db.KeepLast != 3 || *db.KeepDaily != 14 || *db.Lock != 30*day || *db.Quota != 2e12 || *db.MinAge != day || *db.KeepYearly != 0 || db.KeepWeekly != nil {
+	if *db.KeepLast != 3 || *db.KeepDaily != 14 || *db.Lock != 30*day || *db.Quota != 2e12 || *db.MaxObjects != 9 || *db.MinAge != day || *db.KeepYearly != 0 || db.KeepWeekly != nil {
 		t.Errorf("db-main: %+v", db)
 	}
 	if *etc.KeepLast != 7 || *etc.Lock != 0 || etc.Quota != nil {
@@ -50,6 +51,8 @@ func TestRuleRefusals(t *testing.T) {
 		`lock = 30`:           "with its unit",
 		`lock = "40000d"`:     "too long",
 		`quota = "5"`:         "no unit",
+		`max_objects = "9"`:   "whole number",
+		`max_objects = -1`:    "0 to",
 		`sender = "Prod"`:     "a-z",
 		`source = "[a"`:       "pattern",
 		`sender = ""`:         "empty",

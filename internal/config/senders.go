@@ -40,6 +40,7 @@ func readTrusted(t *table) TrustedSender {
 	s := TrustedSender{}
 	t.label("name", &s.Name)
 	t.text("quota", &s.Quota)
+	s.MaxObjects = t.count("max_objects", MaxMaxObjects)
 	readSenderKey(t, &s)
 	return s
 }
@@ -68,7 +69,7 @@ func readSenderKey(t *table, s *TrustedSender) {
 }
 
 // checkSenders holds each key to one sender, as the link tells senders apart by
-// key, and each sender to one quota.
+// key, and each sender to one quota of either kind.
 func (c *Receiver) checkSenders(t *table) {
 	if len(c.Senders) > MaxSenders {
 		t.problem("sender", "there are %d, at most %d can be", len(c.Senders), MaxSenders)
@@ -82,11 +83,13 @@ func (c *Receiver) checkSenders(t *table) {
 		if owner, ok := owners[s.Key]; ok && s.Key != "" {
 			element.problem("key", "it is also the key of %q, each sender has keys of its own", owner)
 		}
-		if s.Quota != 0 {
-			quotas[s.Name]++
-		}
-		if quotas[s.Name] > 1 {
-			element.problem("quota", "%q has one already, write it once for all of its keys", s.Name)
+		for key, given := range map[string]bool{"quota": s.Quota != 0, "max_objects": s.MaxObjects != nil} {
+			if !given {
+				continue
+			}
+			if quotas[key+" "+s.Name]++; quotas[key+" "+s.Name] > 1 {
+				element.problem(key, "%q has one already, write it once for all of its keys", s.Name)
+			}
 		}
 		if !c.isRevoked(s.Key) {
 			count[s.Name]++

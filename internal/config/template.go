@@ -156,6 +156,8 @@ narrow ones first.
   lock      no command removes a restore point before this time has passed since it was published. It can
             be made longer, never shorter: weir-recv refuses to start with less than it has promised.
   quota     bytes of content that a source may fill; beyond that its new data is not stored
+  max_objects  how many different contents of files a source may have stored: each takes an inode of the
+            disk, however small it is. Manifests on their way count too: leave some room for them.
   mass_change  "off": snapshots of this source never count as a mass change, which keeps older restore
                points until somebody says weir-vault accept
   max_changed, max_gone, max_encrypted
@@ -176,6 +178,7 @@ keep_monthly = 12
 min_age = "24h"
 lock = "30d"
 quota = "2TB"
+max_objects = 5000000
 expect_every = "24h"
 size_min = "100GB"
 size_max = "2TB"
@@ -185,6 +188,7 @@ changes its key has a table for each of the two:
   name   directory of the vault in which its restore points lie
   key    its public key, as ` + "`weir-send init`" + ` printed it; without the table all that it sends is dropped
   quota  bytes of content that all of its sources may fill together; may be left out
+  max_objects  and how many contents of files, as above
 A table [[revoked]] with name and key, which ` + "`weir-recv revoke`" + ` adds, takes a key's trust for good. Leave it
 here even when the key's [[sender]] is gone: it also keeps what the key signed from being published.`
 

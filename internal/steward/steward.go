@@ -79,13 +79,14 @@ func retention(r config.Rule) vault.Retention {
 
 // quotas returns the bounds of all sources, or nil where there are none.
 func quotas(c config.Receiver) func(sender, source string) vault.Quota {
-	bySender, any := map[string]int64{}, false
+	bySender, any := map[string]vault.Fill{}, false
 	for _, s := range c.Senders {
-		bySender[s.Name] = max(bySender[s.Name], int64(s.Quota))
-		any = any || s.Quota > 0
+		q := bySender[s.Name]
+		q = vault.Fill{Bytes: max(q.Bytes, int64(s.Quota)), Objects: max(q.Objects, int64(of(s.MaxObjects)))}
+		bySender[s.Name], any = q, any || q != (vault.Fill{})
 	}
 	for _, r := range c.Rules {
-		any = any || r.Quota != nil
+		any = any || r.Quota != nil || r.MaxObjects != nil
 	}
 	if !any {
 		return nil
@@ -96,7 +97,8 @@ func quotas(c config.Receiver) func(sender, source string) vault.Quota {
 		k := source{sender, name}
 		q, ok := known[k]
 		if !ok {
-			q = vault.Quota{Sender: bySender[sender], Source: int64(of(c.RuleFor(sender, name).Quota))}
+			r := c.RuleFor(sender, name)
+			q = vault.Quota{Sender: bySender[sender], Source: vault.Fill{Bytes: int64(of(r.Quota)), Objects: int64(of(r.MaxObjects))}}
 			known[k] = q
 		}
 		return q

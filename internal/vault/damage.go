@@ -165,7 +165,7 @@ func (v *Vault) takeOut(k key, d *damage) {
 		return
 	}
 	os.Remove(v.layout.object(k))
-	v.stored(k.sender, "", -d.Size)
+	v.stored(k.sender, "", Fill{-d.Size, -1})
 	d.Taken = true
 	if err := v.saveMark(v.damagedObject(k), d); err != nil {
 		v.troubled(err)

@@ -69,7 +69,7 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 	if v.damage[k] == nil && v.isPublished(s) || v.has(k) {
 		return nil
 	}
-	if v.overQuota(s, k, len(p)) {
+	if v.overQuota(s, k, int64(len(p))) {
 		return nil
 	}
 	if err := v.space.ask(len(p)); err != nil {
@@ -164,6 +164,7 @@ func (v *Vault) openObject(k key, of string) (*object, error) {
 	}
 	o.file = f
 	v.open[k] = o
+	v.arrive(k, sourceOf(of), 0)
 	return o, nil
 }
 
@@ -249,6 +250,9 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 		}
 		return nil
 	}
+	if v.isEmpty(k) && v.overQuota(s, k, holed(holes)) {
+		return nil // an object of which nothing is ever sent takes an inode too
+	}
 	if small := v.small; small != nil && small.key == k && int64(len(small.bytes)) == size {
 		v.small = nil
 		v.arrive(k, s.Source, size)
@@ -258,6 +262,20 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 		return v.failed(err)
 	}
 	return v.failed(v.endPartial(s, k, e))
+}
+
+// isEmpty reports whether nothing has come of an object yet.
+func (v *Vault) isEmpty(k key) bool {
+	_, begun := v.arrivals[k]
+	return !begun && (v.small == nil || v.small.key != k)
+}
+
+// holed returns how many bytes are never sent.
+func holed(holes [][2]int64) (n int64) {
+	for _, h := range holes {
+		n += h[1]
+	}
+	return n
 }
 
 func holesValid(holes [][2]int64, size int64) bool {

@@ -182,7 +182,6 @@ func (v *Vault) revert(o *object) {
 
 // drop throws a partial object away.
 func (v *Vault) drop(o *object) {
-	v.arrived(o.key)
 	delete(v.open, o.key)
 	if o.file != nil {
 		o.file.Close()
@@ -192,6 +191,7 @@ func (v *Vault) drop(o *object) {
 
 // dropPartial removes the files of a partial object that is not open.
 func (v *Vault) dropPartial(k key) {
+	v.arrived(k)
 	if err := v.removeMap(k); err != nil {
 		v.troubled(err)
 	}

@@ -141,7 +141,7 @@ func (v *Vault) published(p *pending, sum Hash) {
 	}
 	if p.Ref != nil {
 		v.checkChain(p)
-		v.stored(p.Sender, p.Source, -p.Ref.ObjectSize)
+		v.stored(p.Sender, p.Source, Fill{-p.Ref.ObjectSize, -1})
 	}
 	delete(v.pending, p.snap)
 	v.whole[p.snap] = true

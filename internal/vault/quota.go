@@ -17,9 +17,17 @@ import (
 )
 
 // Quota bounds the content that a source, and its sender with all of its sources,
-// may fill, in bytes; 0 for no bound. An object counts for the source that brought
-// it first, also while it is incomplete.
-type Quota struct{ Source, Sender int64 }
+// may fill. An object counts for the source that brought it first, also while it is
+// incomplete.
+type Quota struct{ Source, Sender Fill }
+
+// Fill is an amount of content; as a bound, 0 is none.
+type Fill struct {
+	Bytes   int64 `json:"bytes"`
+	Objects int64 `json:"objects"` // each is an inode of the disk
+}
+
+func (f Fill) plus(g Fill) Fill { return Fill{f.Bytes + g.Bytes, f.Objects + g.Objects} }
 
 const (
 	usageFile = "usage.json"
@@ -33,9 +41,9 @@ type sourceKey struct{ sender, source string }
 
 // account is what one of them fills.
 type account struct {
-	stored   int64 // recorded in the catalog
-	arriving int64 // not yet
-	told     string
+	stored   Fill              // recorded in the catalog
+	arriving Fill              // not yet
+	told     map[string]string // the latest event, of bytes and of objects
 }
 
 // arrival is what has come of an object that is not recorded yet.
@@ -51,11 +59,27 @@ func (v *Vault) openQuota() error {
 	if v.opt.Quota == nil {
 		return nil
 	}
+	if err := v.sumCatalog(); err != nil {
+		return err
+	}
+	for k, of := range v.partial {
+		source, _, _ := strings.Cut(of, "/")
+		v.arrive(k, source, v.arrivedBefore(k))
+	}
+	return v.loadUsage()
+}
+
+// sumCatalog adds up what the catalog has of each sender.
+func (v *Vault) sumCatalog() error {
+	if v.opt.Quota == nil {
+		return nil
+	}
+	sums := map[string]Fill{}
 	err := guard(func() error {
 		return v.catalog.db.View(func(tx *bbolt.Tx) error {
 			return tx.Bucket(bucketObjects).ForEach(func(name, data []byte) error {
 				o, err := parseCatalogued(name, data)
-				v.account(sourceKey{o.sender, ""}).stored += o.Size
+				sums[o.sender] = sums[o.sender].plus(Fill{o.Size, 1})
 				return err
 			})
 		})
@@ -63,11 +87,10 @@ func (v *Vault) openQuota() error {
 	if err != nil {
 		return fmt.Errorf("adding up what the senders fill: %w", err)
 	}
-	for k, of := range v.partial {
-		source, _, _ := strings.Cut(of, "/")
-		v.arrive(k, source, v.arrivedBefore(k))
+	for sender, sum := range sums {
+		v.account(sourceKey{sender, ""}).stored = sum
 	}
-	return v.loadUsage()
+	return nil
 }
 
 // arrivedBefore returns how much an earlier process got of an object: what its map
@@ -83,7 +106,7 @@ func (v *Vault) arrivedBefore(k key) int64 {
 }
 
 func (v *Vault) loadUsage() error {
-	shares := map[string]int64{}
+	shares := map[string]Fill{}
 	data, err := readBounded(v.own(usageFile), maxUsage)
 	if err == nil {
 		err = json.Unmarshal(data, &shares)
@@ -104,17 +127,18 @@ func (v *Vault) loadUsage() error {
 }
 
 // measureUsage finds the shares of the sources from the manifests.
-func (v *Vault) measureUsage() (map[string]int64, error) {
+func (v *Vault) measureUsage() (map[string]Fill, error) {
 	points, err := listPoints(v.layout)
 	if err != nil {
 		return nil, err
 	}
-	shares, seen := map[string]int64{}, map[key]bool{}
+	shares, seen := map[string]Fill{}, map[key]bool{}
 	for _, s := range points {
 		err := eachEntry(filepath.Join(v.point(s), manifestFile), func(e *manifest.Entry) error {
 			if k := (key{s.Sender, ObjectID(e.Object)}); isObject(e) && !seen[k] {
 				seen[k] = true
-				shares[s.Sender+"/"+s.Source] += e.Size
+				of := s.Sender + "/" + s.Source
+				shares[of] = shares[of].plus(Fill{e.Size, 1})
 			}
 			return nil
 		})
@@ -127,7 +151,7 @@ func (v *Vault) measureUsage() (map[string]int64, error) {
 
 // saveUsage needs no sync, see openQuota.
 func (v *Vault) saveUsage() {
-	shares := map[string]int64{}
+	shares := map[string]Fill{}
 	for k, a := range v.accounts {
 		if k.source != "" {
 			shares[k.sender+"/"+k.source] = a.stored
@@ -149,26 +173,33 @@ func (v *Vault) saveUsage() {
 func (v *Vault) account(k sourceKey) *account {
 	a := v.accounts[k]
 	if a == nil {
-		a = &account{}
+		a = &account{told: map[string]string{}}
 		v.accounts[k] = a
 	}
 	return a
 }
 
-// arrive counts bytes of an object that came.
+// arrive counts bytes of an object that came, and the object with the first of them.
 func (v *Vault) arrive(k key, source string, n int64) {
 	if v.opt.Quota == nil {
 		return
 	}
-	a := v.arrivals[k]
-	if a.source == "" {
-		a.source = source
+	a, begun := v.arrivals[k]
+	more := Fill{Bytes: n}
+	if !begun {
+		a.source, more.Objects = source, 1
 	}
 	a.bytes += n
 	v.arrivals[k] = a
-	v.account(sourceKey{k.sender, a.source}).arriving += n
-	if a.source != "" {
-		v.account(sourceKey{k.sender, ""}).arriving += n
+	v.arriving(sourceKey{k.sender, a.source}, more)
+}
+
+func (v *Vault) arriving(k sourceKey, more Fill) {
+	a := v.account(k)
+	a.arriving = a.arriving.plus(more)
+	if k.source != "" {
+		a = v.account(sourceKey{k.sender, ""})
+		a.arriving = a.arriving.plus(more)
 	}
 }
 
@@ -179,10 +210,7 @@ func (v *Vault) arrived(k key) string {
 		return ""
 	}
 	delete(v.arrivals, k)
-	v.account(sourceKey{k.sender, a.source}).arriving -= a.bytes
-	if a.source != "" {
-		v.account(sourceKey{k.sender, ""}).arriving -= a.bytes
-	}
+	v.arriving(sourceKey{k.sender, a.source}, Fill{-a.bytes, -1})
 	return a.source
 }
 
@@ -196,13 +224,13 @@ func (v *Vault) countFresh() {
 		if v.damage[k] != nil {
 			source = "" // it counts for its source still
 		}
-		v.stored(k.sender, source, c.Size)
+		v.stored(k.sender, source, Fill{c.Size, 1})
 	}
 	v.saveUsage()
 }
 
-// stored counts n bytes more, or fewer, as recorded.
-func (v *Vault) stored(sender, source string, n int64) {
+// stored counts more, or less, as recorded.
+func (v *Vault) stored(sender, source string, more Fill) {
 	if v.opt.Quota == nil {
 		return
 	}
@@ -212,51 +240,65 @@ func (v *Vault) stored(sender, source string, n int64) {
 	}
 	for _, name := range names {
 		a := v.account(sourceKey{sender, name})
-		a.stored = max(a.stored+n, 0)
+		sum := a.stored.plus(more)
+		a.stored = Fill{max(sum.Bytes, 0), max(sum.Objects, 0)}
 	}
 }
 
-// overQuota reports whether n more bytes of an object are too many. What heals
-// damage is never refused.
-func (v *Vault) overQuota(s Snapshot, k key, n int) bool {
+// overQuota reports whether n more bytes of an object are too many, or the object
+// is one too many. What heals damage is never refused.
+func (v *Vault) overQuota(s Snapshot, k key, n int64) bool {
 	if v.opt.Quota == nil || v.damage[k] != nil {
 		return false
 	}
+	more := Fill{Bytes: n}
+	if _, begun := v.arrivals[k]; !begun {
+		more.Objects = 1
+	}
 	q := v.opt.Quota(s.Sender, s.Source)
-	full := v.isOver(sourceKey{s.Sender, s.Source}, q.Source, int64(n))
-	return v.isOver(sourceKey{s.Sender, ""}, q.Sender, int64(n)) || full
+	full := v.isOver(sourceKey{s.Sender, s.Source}, q.Source, more)
+	return v.isOver(sourceKey{s.Sender, ""}, q.Sender, more) || full
 }
 
-func (v *Vault) isOver(k sourceKey, limit, n int64) bool {
-	if limit <= 0 {
+func (v *Vault) isOver(k sourceKey, limit, more Fill) bool {
+	if limit == (Fill{}) {
 		return false
 	}
 	a := v.account(k)
-	used := a.stored + a.arriving
+	used := a.stored.plus(a.arriving)
+	full := v.isOverIn(k, a, "bytes", used.Bytes, limit.Bytes, more.Bytes)
+	return v.isOverIn(k, a, "objects", used.Objects, limit.Objects, more.Objects) || full
+}
+
+// isOverIn looks at one of the two. What takes none of it is never too much.
+func (v *Vault) isOverIn(k sourceKey, a *account, unit string, used, limit, more int64) bool {
+	if limit <= 0 {
+		return false
+	}
 	switch {
-	case used+n > limit:
-		v.tellQuota(k, a, event.QuotaFull, used, limit)
+	case more > 0 && used+more > limit:
+		v.tellQuota(k, a, event.QuotaFull, unit, used, limit)
 		return true
 	case float64(used) >= float64(limit)*quotaNear/100:
-		v.tellQuota(k, a, event.QuotaNear, used, limit)
-	case a.told != "" && float64(used) < float64(limit)*(quotaNear-5)/100:
-		a.told = "" // there is room again
+		v.tellQuota(k, a, event.QuotaNear, unit, used, limit)
+	case a.told[unit] != "" && float64(used) < float64(limit)*(quotaNear-5)/100:
+		delete(a.told, unit) // there is room again
 	}
 	return false
 }
 
 // tellQuota raises each alarm once, until there is room again.
-func (v *Vault) tellQuota(k sourceKey, a *account, name string, used, limit int64) {
-	if a.told == name || a.told == event.QuotaFull {
+func (v *Vault) tellQuota(k sourceKey, a *account, name, unit string, used, limit int64) {
+	if a.told[unit] == name || a.told[unit] == event.QuotaFull {
 		return
 	}
-	a.told = name
+	a.told[unit] = name
 	who := strings.TrimSuffix(k.sender+"/"+k.source, "/")
 	words := "a quota is nearly full; raise it, or let retention remove more"
 	line := v.log.Warn()
 	if name == event.QuotaFull {
 		words, line = "a quota is full: what is new of it is not stored; raise it, or let retention remove more, and push again", v.log.Error()
 	}
-	line.Str(event.Field, name).Str("of", who).Int64("used", used).Int64("quota", limit).Msg(words)
-	v.note(name, Snapshot{}, fmt.Sprintf("%s: %d of %d bytes", who, used, limit))
+	line.Str(event.Field, name).Str("of", who).Str("limit", unit).Int64("used", used).Int64("quota", limit).Msg(words)
+	v.note(name, Snapshot{}, fmt.Sprintf("%s: %d of %d %s", who, used, limit, unit))
 }

@@ -55,6 +55,9 @@ func (v *Vault) fillCatalog() error {
 		}
 	}
 	v.unfilled = false
+	if err := v.sumCatalog(); err != nil {
+		return err
+	}
 	if total > 0 {
 		v.log.Warn().Str(event.Field, event.VaultRecovered).Int("objects", total).Msg("the catalog was rebuilt from the tree")
 	}

@@ -207,7 +207,7 @@ func (v *Vault) free(sender, source string, ids []ObjectID) error {
 	if err := v.catalog.removeAll(keys); err != nil {
 		return fmt.Errorf("freeing objects: %w", err)
 	}
-	if v.stored(sender, source, -freed); v.opt.Quota != nil {
+	if v.stored(sender, source, Fill{-freed, -int64(len(keys))}); v.opt.Quota != nil {
 		v.saveUsage()
 	}
 	v.disk.point("forgotten")
