@@ -164,6 +164,7 @@ func TestPassesHeal(t *testing.T) {
 	g.sender("prod", link.Addr().String(), "100Mbit", "--burst", "10ms")
 	g.edit(g.path("prod.toml"), `pass_spacing = "1h"`, `pass_spacing = "2s"`)
 	g.edit(g.path("prod.toml"), `spool = "none"`, `spool = "copy"`)
+	g.edit(g.path("prod.toml"), `spool_keep = "168h"`, `spool_keep = "0s"`)
 	src := g.tree("src", 10e6, 100)
 	g.startReceiver()
 	left.Store(5000)
@@ -186,6 +187,7 @@ func TestPassesHeal(t *testing.T) {
 	}
 	service := g.start(filepath.Join(bin, "weir-send"), "run", "--config", g.path("prod.toml"))
 	g.waitWhole(1)
+	g.wait(func() bool { return strings.Contains(service.log(), `"event":"spool-released"`) }, func() string { return fmt.Sprint("the spool to be released in:\n", service.log()) })
 	g.stop(service)
 	g.must("weir-vault", "verify", "--all", "--vault", g.path("vault"))
 	dest := filepath.Join(tempDir(t), "restored")

@@ -36,10 +36,8 @@ type Faulty struct {
 // ServeFaulty mounts on dir what lies in the directory behind. Only root can.
 func ServeFaulty(dir, behind string) (*Faulty, error) {
 	f := &Faulty{dir: dir}
-	data := &fs.LoopbackRoot{Path: behind, NewNode: func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &faultyNode{LoopbackNode: fs.LoopbackNode{RootData: data}, faulty: f}
-	}}
-	root := &faultyNode{LoopbackNode: fs.LoopbackNode{RootData: data}, faulty: f}
+	data := &fs.LoopbackRoot{Path: behind}
+	root := &faultyNode{LoopbackNode: &fs.LoopbackNode{RootData: data}, faulty: f}
 	data.RootNode = root
 	server, err := fs.Mount(dir, root, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "weir-faulty", AllowOther: true}})
 	if err != nil {
@@ -68,11 +66,17 @@ func (f *Faulty) errno(op Op) syscall.Errno { return syscall.Errno(f.errnos[op].
 
 // faultyNode is a file or directory in it.
 type faultyNode struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	faulty *Faulty
 }
 
+// WrapChild makes what is found or made in the directory fail likewise.
+func (n *faultyNode) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &faultyNode{LoopbackNode: child.(*fs.LoopbackNode), faulty: n.faulty}
+}
+
 var (
+	_ = fs.NodeWrapChilder((*faultyNode)(nil))
 	_ = fs.NodeOpener((*faultyNode)(nil))
 	_ = fs.NodeReader((*faultyNode)(nil))
 	_ = fs.NodeWriter((*faultyNode)(nil))
