@@ -148,13 +148,17 @@ func (r *Receiver) watchLanes() {
 			continue
 		}
 		for i := range s.lanes.n {
-			switch l := &s.lanes.all[i]; {
-			case l.look(s.lanes, r.now) && l.silent:
+			l, came := &s.lanes.all[i], false
+			if came = l.look(s.lanes, r.now); came && l.received > 0 {
+				s.sender.past[i].state = LaneAlive
+			}
+			switch {
+			case came && l.silent:
 				l.silent = false
 				r.cfg.Log.Info().Str(event.Field, event.LaneBack).Str("sender", s.sender.name).Int("lane", i+1).
 					Int("lanes", s.lanes.n).Msg("frames come over this lane again")
 			case !l.silent && s.lanes.opened-l.opened >= uint64(silentBlocks*s.lanes.n) && r.now.Sub(l.since) >= silentTime:
-				l.silent = true
+				l.silent, s.sender.past[i].state = true, LaneSilent
 				r.cfg.Log.Error().Str(event.Field, event.LaneSilent).Str("sender", s.sender.name).Int("lane", i+1).
 					Int("lanes", s.lanes.n).Bool("healed", covers(s.params.Geometry, s.lanes.n)).Msg(laneSilent)
 			}

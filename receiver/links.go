@@ -10,8 +10,19 @@ type SenderLink struct {
 	Lane   int             // from 0
 	Lanes  int             // of the newest session
 	Params protocol.Params // of the newest session; none has a rate of 0
+	State  LaneState
 	Link
 }
+
+// LaneState is what was last seen of a lane of a sender with several.
+type LaneState int
+
+// States of a lane. Of one that is not used any more nothing is known.
+const (
+	LaneUnknown LaneState = iota
+	LaneAlive
+	LaneSilent // nothing comes over it while the others go on
+)
 
 // peak is the most of what does not add up.
 type peak struct{ Longest, Distance uint64 }
@@ -23,13 +34,14 @@ func (p *peak) raise(o peak) {
 // pastLane is what is remembered of a lane of sessions that have ended.
 type pastLane struct {
 	Link
-	peak peak // since TakeLinks
+	peak  peak // since TakeLinks
+	state LaneState
 }
 
 // take adds up what is left of earlier sessions.
 func (p *pastLane) take(l *SenderLink) {
 	l.Link = p.Link
-	l.Longest, l.Distance = p.peak.Longest, p.peak.Distance
+	l.Longest, l.Distance, l.State = p.peak.Longest, p.peak.Distance, p.state
 	p.peak = peak{}
 }
 

@@ -137,7 +137,9 @@ func (o *observer) tick(now time.Time) {
 func (o *observer) gather(now time.Time) report.Facts {
 	f := report.Facts{Heard: map[string]time.Time{}, Skew: o.seen.skew(), Moving: o.seen.moving.Transfers(now)}
 	var received map[string]uint64
-	f.Links, received = linksOf(o.receiver.TakeLinks())
+	lanes := o.receiver.TakeLinks()
+	f.Links, received = linksOf(lanes)
+	f.Lanes = lanesOf(lanes)
 	for sender, n := range received {
 		if n != o.received[sender] {
 			o.received[sender], o.heard[sender] = n, now.UTC()
@@ -179,6 +181,23 @@ func linksOf(lanes []receiver.SenderLink) (all []linkquality.Link, received map[
 		}
 	}
 	return all, received
+}
+
+// lanesOf returns what is known of the lanes of each sender that was heard; of one
+// with a single lane, that it has no others.
+func lanesOf(all []receiver.SenderLink) map[string][]expectation.Lane {
+	out := map[string][]expectation.Lane{}
+	for _, l := range all {
+		if out[l.Sender] == nil {
+			out[l.Sender] = []expectation.Lane{}
+		}
+		if l.Lanes > 1 && l.Lane < l.Lanes {
+			out[l.Sender] = append(out[l.Sender], expectation.Lane{
+				Name: linkquality.LaneName(l.Sender, l.Lane), Silent: l.State == receiver.LaneSilent, Known: l.State != receiver.LaneUnknown,
+			})
+		}
+	}
+	return out
 }
 
 func (o *observer) cardsDropped() (n uint64) {

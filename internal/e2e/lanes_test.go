@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/internal/status"
 )
 
 // TestLanes sends over two veth pairs at once, one of which fails in the midst of
@@ -51,6 +53,11 @@ func TestLanes(t *testing.T) {
 	}
 	if strings.Contains(log, `"event":"block-lost"`) {
 		t.Errorf("blocks were lost:\n%s", log)
+	}
+	g.journalled("lane-silent")
+	s, err := status.Read(g.path("vault", ".weir", "status"))
+	if err != nil || !alarmed(s, "lane-silent", "prod lane 2") || len(s.Senders) != 1 || len(s.Senders[0].Lanes) != 2 {
+		t.Errorf("the status does not tell of the lane: %v, %+v", err, s.Alarms)
 	}
 	g.check("prod/etc/latest", src)
 }

@@ -40,7 +40,7 @@ var Table = []Entry{
 	{AnnounceRefused, "warn", "an announce was refused: unknown sender, bad signature, other key or old counter; repetitions are counted by `frame-dropped`"},
 	{FrameDropped, "warn", "datagrams that are no frames of an open session were dropped; fields count them by reason"},
 	{FramesLost, "warn", "frames are missing from the sequence; fields give how many and the longest run"},
-	{LaneSilent, "error", "nothing comes over one lane of a session while the others go on; the field healed says whether parity makes up for it"},
+	{LaneSilent, "error", "nothing comes over one lane of a session while the others go on; the field healed says whether parity makes up for it; repeated daily"},
 	{LaneBack, "info", "a lane that was silent, or could not send, works again"},
 	{LaneFailed, "error", "the sender cannot send over one of its lanes; the others go on, and it is tried every second"},
 	{KernelDropped, "warn", "the socket's buffer ran over on this host; a larger buffer or a lower rate helps"},

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -76,6 +77,17 @@ type Sender struct {
 	// Margin says in words what to change where the link loses more than parity
 	// bridges, or nearly so; empty where it does not.
 	Margin string
+	Lanes  []Lane // where it has several
+	// LanesKnown tells that Lanes are all that it has; otherwise what was last known
+	// of others holds.
+	LanesKnown bool
+}
+
+// Lane is one of several links of a sender.
+type Lane struct {
+	Name   string // as linkquality.LaneName says
+	Silent bool   // nothing comes over it while the others go on
+	Known  bool   // whether that is known; otherwise what was last known holds
 }
 
 // Disk is what is known of the vault's disk.
@@ -200,6 +212,28 @@ func (w *Watch) sender(f Facts, l Limits, s *Sender) (all []finding) {
 	}
 	if s.Margin != "" {
 		all = append(all, finding{event.LinkMargin, s.Name, s.Margin})
+	}
+	return append(all, w.lanes(s)...)
+}
+
+const laneSilent = "nothing came over this lane while the others went on: look at its cable and interfaces"
+
+// lanes tells of those that are silent, also while nothing new is known of them, as
+// after a restart.
+func (w *Watch) lanes(s *Sender) (all []finding) {
+	said := map[string]bool{}
+	for _, l := range s.Lanes {
+		said[l.Name] = l.Known
+		if l.Known && l.Silent {
+			all = append(all, finding{event.LaneSilent, l.Name, laneSilent})
+		}
+	}
+	for _, a := range w.state.Alarms {
+		known, listed := said[a.Subject]
+		of := a.Event == event.LaneSilent && strings.HasPrefix(a.Subject, s.Name+" ")
+		if of && !known && (listed || !s.LanesKnown) {
+			all = append(all, finding{a.Event, a.Subject, a.Text})
+		}
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -183,7 +184,7 @@ func (r *Reporter) lanes(now time.Time, sender string) (all []status.Sender) {
 }
 
 // facts puts together what is judged.
-func (r *Reporter) facts(now time.Time, infos []vault.Info, s *status.Status) expectation.Facts {
+func (r *Reporter) facts(now time.Time, infos []vault.Info, s *status.Status, lanes map[string][]expectation.Lane) expectation.Facts {
 	clock := r.cfg.Now()
 	f := expectation.Facts{Now: now, Behind: now.Sub(clock)}
 	if !r.looked.IsZero() {
@@ -203,8 +204,9 @@ func (r *Reporter) facts(now time.Time, infos []vault.Info, s *status.Status) ex
 	for i := range s.Senders {
 		snd := &s.Senders[i]
 		e := expectation.Sender{Name: snd.Name, Heard: snd.Heard, Skew: time.Duration(snd.Skew * float64(time.Second))}
+		e.Lanes, e.LanesKnown = lanes[snd.Name], lanes[snd.Name] != nil
 		if snd.Day.Narrow {
-			e.Margin = snd.Day.Advice[0]
+			e.Margin = strings.Join(snd.Day.Advice, "; ")
 		}
 		f.Senders = append(f.Senders, e)
 	}

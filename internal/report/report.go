@@ -46,8 +46,9 @@ type Name struct{ Sender, Source string }
 // Facts are what only the running receiver knows.
 type Facts struct {
 	Links    []linkquality.Link
-	Heard    map[string]time.Time     // of each sender, the last authentic frame
-	Skew     map[string]time.Duration // of each sender, the vault's clock less its
+	Heard    map[string]time.Time          // of each sender, the last authentic frame
+	Skew     map[string]time.Duration      // of each sender, the vault's clock less its
+	Lanes    map[string][]expectation.Lane // of each sender that was heard since the start
 	Moving   []status.Transfer
 	Receiver status.Receiver
 }
@@ -132,7 +133,7 @@ func (r *Reporter) look(now time.Time, f Facts) error {
 	maps.Copy(r.heard, f.Heard)
 	r.links.Observe(now, f.Links, linkquality.Host{Socket: f.Receiver.Socket, Interface: f.Receiver.Interface})
 	s := r.status(now, infos, f)
-	changes := r.watch.Look(r.facts(now, infos, s), r.cfg.Limits)
+	changes := r.watch.Look(r.facts(now, infos, s, f.Lanes), r.cfg.Limits)
 	s.Alarms = r.watch.Alarms()
 	for i := range changes {
 		r.say(&changes[i])
@@ -152,12 +153,15 @@ func (r *Reporter) say(c *expectation.Change) {
 		r.cfg.Note(event.AlarmEnded, c.Event+" "+c.Subject)
 		return
 	}
+	r.cfg.Note(c.Event, c.Subject+": "+c.Text)
+	if c.Event == event.LaneSilent && c.Kind == expectation.Began {
+		return // the receiver logged it the moment it was so
+	}
 	line := r.cfg.Log.Error()
 	if c.Event == event.LinkMargin {
 		line = r.cfg.Log.Warn()
 	}
 	line.Str(event.Field, c.Event).Str("subject", c.Subject).Time("since", c.Since).Msg(c.Text)
-	r.cfg.Note(c.Event, c.Subject+": "+c.Text)
 }
 
 // attest writes the attestation of the day, unless it is there.

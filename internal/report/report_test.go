@@ -132,6 +132,41 @@ func TestRestartsRemember(t *testing.T) {
 	}
 }
 
+// A silent lane is an alarm, noted when it begins, and ends in words. The lane
+// itself is in the status.
+func TestSilentLane(t *testing.T) {
+	h := newHost(t)
+	geo := protocol.Geometry{K: 200, M: 20, Depth: 10, Symbol: 1408}
+	// Loss that no parity here bridges, in one piece and scattered: two advices.
+	counts := linkquality.Counts{Received: 100000, Lost: 60000, Longest: 10000}
+	counts.Bursts[0] = 50000
+	f := Facts{
+		Links: []linkquality.Link{{Sender: "prod", Rate: 1e9, Geometry: geo, Counts: counts}, {Sender: "prod lane 2", Rate: 5e8, Geometry: geo, Counts: counts}},
+		Lanes: map[string][]expectation.Lane{"prod": {{Name: "prod lane 1", Known: true}, {Name: "prod lane 2", Known: true, Silent: true}}},
+	}
+	f.Heard = map[string]time.Time{"prod": h.now}
+	s, log := h.look(0, f)
+	if strings.Contains(log, "lane-silent") || !strings.Contains(strings.Join(h.notes, "\n"), "lane-silent prod lane 2: nothing came over this lane") {
+		t.Errorf("the receiver logged it: %s\n%q", log, h.notes)
+	}
+	if len(s.Senders) != 1 || len(s.Senders[0].Lanes) != 1 || s.Senders[0].Lanes[0].Day.Lost != 60000 {
+		t.Errorf("%+v", s.Senders)
+	}
+	var margin string
+	for _, a := range s.Alarms {
+		if a.Event == "link-margin" {
+			margin = a.Text
+		}
+	}
+	if !strings.Contains(margin, "longest outage") || !strings.Contains(margin, "; scattered loss") {
+		t.Errorf("not all advices: %s", margin)
+	}
+	f.Lanes["prod"][1].Silent = false
+	if _, log = h.look(time.Minute, f); !strings.Contains(log, `"alarm":"lane-silent"`) {
+		t.Errorf("it does not end: %s", log)
+	}
+}
+
 func TestWhatIsNotWholeIsTold(t *testing.T) {
 	h := newHost(t)
 	v, err := vault.Open(h.dir, vault.Options{Log: zerolog.Nop(), Now: func() time.Time { return h.now }})

@@ -20,7 +20,7 @@ import (
 // month runs one seed.
 func month(t *testing.T, n uint64, dir string) tally {
 	w := &weathers[int(n)%len(weathers)]
-	h := &hosts{t: t, rng: mrand.New(mrand.NewPCG(n, 3)), dir: dir, gone: map[string]bool{}, whole: map[string]bool{}, carried: map[string]bool{}}
+	h := &hosts{t: t, rng: mrand.New(mrand.NewPCG(n, 3)), dir: dir, gone: map[string]bool{}, whole: map[string]means{}, carried: map[string]bool{}}
 	h.spool = []sender.SpoolMode{sender.SpoolCopy, sender.SpoolCopy, sender.SpoolLink, sender.SpoolNone}[h.rng.IntN(4)]
 	var err error
 	if h.key, err = protocol.KEM().GenerateKey(); err != nil {
@@ -67,17 +67,16 @@ func (h *hosts) list() []vault.Info {
 func (h *hosts) account() {
 	for _, i := range h.list() {
 		ref := i.Snapshot().Ref()
-		if i.State != vault.Whole || h.whole[ref] {
+		if i.State != vault.Whole || h.whole[ref] != 0 {
 			continue
 		}
-		h.whole[ref] = true
 		switch {
 		case time.Since(i.Taken) < time.Hour:
-			h.result.first++
+			h.whole[ref] = atOnce
 		case h.carried[ref]:
-			h.result.codes++
+			h.whole[ref] = byCode
 		default:
-			h.result.passes++
+			h.whole[ref] = byPass
 		}
 	}
 }
@@ -175,6 +174,24 @@ func (h *hosts) settleAccounts() {
 		if i.State == vault.Abandoned {
 			h.result.broken++
 		}
+	}
+	h.count()
+}
+
+// count adds up by what the snapshots became whole. Some did of which the sender,
+// killed in the last moment, does not know that it finished them.
+func (h *hosts) count() {
+	h.t.Helper()
+	h.account()
+	by := map[means]int{}
+	for _, s := range h.sent() {
+		by[h.whole[s.Snapshot]]++
+		delete(h.whole, s.Snapshot)
+	}
+	r := &h.result
+	r.first, r.passes, r.codes, r.unnoted = by[atOnce], by[byPass], by[byCode], len(h.whole)
+	if r.first+r.passes+r.codes+r.gone != r.sent {
+		h.t.Errorf("the tally does not add up: %+v", *r)
 	}
 }
 

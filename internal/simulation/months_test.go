@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,6 +58,15 @@ var weathers = []weather{
 	{"storm", 0.004, 0.03, 1, 2 * 24 * time.Hour, 20 * time.Hour, 3 * 24 * time.Hour},
 }
 
+// means is by what a snapshot became whole.
+type means int
+
+const (
+	atOnce means = iota + 1
+	byPass
+	byCode
+)
+
 // tally is what became of the snapshots of a month.
 type tally struct {
 	sent    int // snapshots that the sender finished
@@ -66,13 +76,23 @@ type tally struct {
 	broken  int // never finished by the sender, and known to be
 	gone    int // what they lack had changed, and the spool does not have it, or not any more
 	unkept  int // of those, without a spool
+	unnoted int // whole, though the sender was killed before it noted that it had finished them; not in sent
 	symbols int // of the longest code
 }
 
 func (a *tally) add(b tally) {
 	a.sent, a.first, a.passes, a.codes = a.sent+b.sent, a.first+b.first, a.passes+b.passes, a.codes+b.codes
 	a.broken, a.gone, a.unkept, a.symbols = a.broken+b.broken, a.gone+b.gone, a.unkept+b.unkept, max(a.symbols, b.symbols)
+	a.unnoted += b.unnoted
 }
+
+func (a *tally) String() string {
+	return fmt.Sprintf("%d snapshots; %d whole at once, %d more by passes, %d by codes of up to %d characters; %d not, as what lacks has changed, %d of them without a spool; %d never finished, %d more whole that the sender was killed over",
+		a.sent, a.first, a.passes, a.codes, a.symbols, a.gone, a.unkept, a.broken, a.unnoted)
+}
+
+// tellEvery is how often a long run prints what it has so far.
+const tellEvery = 5 * time.Minute
 
 // TestMonths runs two hosts for weeks and months: snapshots twice a day over a link that
 // loses, outages of hours, both sides killed and started at any time. In the end
@@ -91,6 +111,7 @@ func TestMonths(t *testing.T) {
 		first, last = n, n
 	}
 	sums, began := make([]tally, len(weathers)), time.Now()
+	told := began
 	var next atomic.Uint64
 	next.Store(first)
 	var mu sync.Mutex
@@ -101,18 +122,28 @@ func TestMonths(t *testing.T) {
 				got := seeded(t, n)
 				mu.Lock()
 				sums[n%uint64(len(weathers))].add(got)
+				if time.Since(told) >= tellEvery { // t.Log would keep it to the end
+					told = time.Now()
+					fmt.Printf("%v, seed %d\n%s", time.Since(began).Round(time.Second), n, spell(sums))
+				}
 				mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
 	t.Logf("%d seeds in %v", min(next.Load()-first, last-first+1), time.Since(began).Round(time.Second))
+	t.Logf("by weather:\n%s", spell(sums))
+}
+
+// spell writes the tallies, one loss model a line.
+func spell(sums []tally) string {
+	var b strings.Builder
 	for i, w := range weathers {
-		if s := sums[i]; s.sent > 0 {
-			t.Logf("%s: %d snapshots; %d whole at once, %d more by passes, %d by codes of up to %d characters; %d not, as what lacks has changed, %d of them without a spool; %d never finished",
-				w.name, s.sent, s.first, s.passes, s.codes, s.symbols, s.gone, s.unkept, s.broken)
+		if s := &sums[i]; s.sent > 0 {
+			fmt.Fprintf(&b, "%s: %v\n", w.name, s)
 		}
 	}
+	return b.String()
 }
 
 // seeded runs one of them in a bubble of its own.
@@ -165,7 +196,7 @@ type hosts struct {
 	stop    context.CancelFunc
 	ran     chan struct{}
 	gone    map[string]bool // snapshots of which a code asked for what is to be had no more
-	whole   map[string]bool
+	whole   map[string]means
 	carried map[string]bool // those that a code was carried for
 	result  tally
 }
