@@ -3,7 +3,11 @@ package linkquality
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
 
 	"weir/internal/binomial"
 	"weir/internal/geometry"
@@ -72,7 +76,7 @@ func (q *Quality) outage(l *Link) string {
 // overhead is the advice about scattered loss.
 func (q *Quality) overhead(l *Link) string {
 	g, p := l.Geometry, q.scattered(l.Geometry.Depth)
-	said := fmt.Sprintf("scattered loss of %.2g %%, of which %d+%d shards leave %.2g columns a TB unhealed: ", 100*p, g.K, g.M, q.Unhealed)
+	said := fmt.Sprintf("scattered loss of %s %%, of which %d+%d shards leave %s columns a TB unhealed: ", Plain(100*p), g.K, g.M, Plain(q.Unhealed))
 	for percent := 1; percent <= percentSteps; percent++ {
 		overhead := mostOverhead * float64(percent) / percentSteps
 		k := int(math.Round(geometry.Shards / (1 + overhead)))
@@ -82,6 +86,20 @@ func (q *Quality) overhead(l *Link) string {
 		}
 	}
 	return said + "no overhead heals that; look at the link, or lower rate"
+}
+
+// Plain writes a figure of at least 0 with two digits that count, and without an
+// exponent: people read it.
+func Plain(x float64) string {
+	if x <= 0 {
+		return "0"
+	}
+	decimals := 1 - int(math.Floor(math.Log10(x)))
+	if decimals <= 0 {
+		unit := math.Pow10(-decimals)
+		return humanize.Comma(int64(min(math.Round(x/unit)*unit, math.MaxInt64/2)))
+	}
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(x, 'f', decimals, 64), "0"), ".")
 }
 
 // round rounds a time up to a figure that people would write, in ms.

@@ -94,7 +94,7 @@ func loss(received, lost uint64) string {
 	case lost == 0:
 		return "none"
 	}
-	return fmt.Sprintf("%.2g %%", 100*float64(lost)/float64(received+lost))
+	return linkquality.Plain(100*float64(lost)/float64(received+lost)) + " %"
 }
 
 func skew(s float64) string {
@@ -181,12 +181,12 @@ func plot(title string, bars []Bar, bridged uint64, now time.Time, span, width t
 
 // axes draws lines at every second decade.
 func (p *plotView) axes() {
-	for i, name := range []string{"all", "1 %", "0.01 %", "1e-6"} {
+	for i, name := range []string{"all", "1 %", "0.01 %", "0.0001 %"} {
 		y := lossTop + float64(i)*(lossBase-lossTop)/3
 		p.Grid = append(p.Grid, lineView{plotLeft, y, plotRight, y})
 		p.Texts = append(p.Texts, textView{plotLeft - 5, y + 4, "end", name})
 	}
-	for i, name := range []string{"1e6", "1e3", "1"} {
+	for i, name := range []string{"1,000,000", "1,000", "1"} {
 		y := longTop + float64(i)*(longBase-longTop)/2
 		p.Grid = append(p.Grid, lineView{plotLeft, y, plotRight, y})
 		p.Texts = append(p.Texts, textView{plotLeft - 5, y + 4, "end", name})
