@@ -148,7 +148,7 @@ type (
 
 // Measures of a plot.
 const (
-	plotLeft, plotRight = 56.0, 500.0
+	plotLeft, plotRight = 76.0, 500.0
 	lossTop, lossBase   = 8.0, 92.0
 	longTop, longBase   = 112.0, 188.0
 	plotHeight          = 214
