@@ -92,8 +92,9 @@ type keeping struct {
 	regained    map[key]bool    // of these, such as have
 	accounts    map[sourceKey]*account
 	arrivals    map[key]arrival
-	survey      *survey   // of where they stand, nil if none is under way
-	surveyAfter time.Time // not before
+	bare        map[Snapshot]*bare // restore points that wait for their manifests
+	survey      *survey            // of where they stand, nil if none is under way
+	surveyAfter time.Time          // not before
 
 	alone  bool // a command holds the vault, no receiver
 	yields bool // to a receiver that starts
@@ -101,7 +102,7 @@ type keeping struct {
 
 func newKeeping() keeping {
 	return keeping{removed: map[string]ranges{}, damage: map[key]*damage{}, regained: map[key]bool{},
-		accounts: map[sourceKey]*account{}, arrivals: map[key]arrival{}}
+		accounts: map[sourceKey]*account{}, arrivals: map[key]arrival{}, bare: map[Snapshot]*bare{}}
 }
 
 // work does a bit of what goes on for long, at each Settle.
@@ -115,6 +116,7 @@ func (v *Vault) work(quiet bool) {
 	v.scrubIfDue()
 	v.scrubSome(quiet)
 	v.healSome()
+	v.reclaimSome()
 }
 
 // finishWork does all of what was begun, for a command that holds the vault, and

@@ -310,6 +310,14 @@ func damagedOf(l layout, s Snapshot) iter.Seq2[MissingFile, error] {
 			yield(MissingFile{}, err)
 			return
 		}
+		for _, name := range d.lostOwn() {
+			if !yield(MissingFile{Path: name, Ranges: [][2]int64{}}, nil) {
+				return
+			}
+		}
+		if len(d.lostOwn()) > 0 {
+			return // the manifest cannot be believed
+		}
 		err = eachEntry(filepath.Join(l.point(s), manifestFile), func(e *manifest.Entry) error {
 			_, lost := d.Objects[ObjectID(e.Object).String()]
 			_, own := d.Own[e.Path]

@@ -61,13 +61,18 @@ func (v *Vault) healOwn(s Snapshot, f Finding) error {
 		return v.markPoint(s, func(d *pointDamage) { d.Own[f.Path] = f.What })
 	}
 	if v.soundOwn(s) {
+		delete(v.bare, norm(s))
 		return nil // made anew with another finding
 	}
-	err := v.remakeOwn(s)
+	err := v.remakeOwn(s, func(dir string) error { return v.goodManifest(s, dir) })
 	if err != nil {
+		if v.bare[norm(s)] == nil {
+			v.bare[norm(s)] = &bare{}
+		}
 		v.troubled(fmt.Errorf("healing %s: %w", s.Ref(), err))
 		return v.markPoint(s, func(d *pointDamage) { d.Own[f.Path] = f.What })
 	}
+	delete(v.bare, norm(s))
 	v.noteHealed(s, f)
 	return v.markPoint(s, func(d *pointDamage) { clear(d.Own) })
 }
@@ -94,9 +99,10 @@ func (v *Vault) soundOwn(s Snapshot) bool {
 	return err == nil && herr == nil && want == have
 }
 
-// remakeOwn builds the three files in the staging area and moves them over the
+// remakeOwn builds the three files in the staging area, of a manifest and a signature
+// that takeManifest puts there, and moves them over the
 // old ones, one by one: any mix of old and new is found and remade again.
-func (v *Vault) remakeOwn(s Snapshot) error {
+func (v *Vault) remakeOwn(s Snapshot, takeManifest func(dir string) error) error {
 	tmp := v.own("staging", healDir)
 	if err := clearDir(v.own("staging")); err != nil {
 		return err
@@ -104,7 +110,7 @@ func (v *Vault) remakeOwn(s Snapshot) error {
 	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return err
 	}
-	if err := v.goodManifest(s, tmp); err != nil {
+	if err := takeManifest(tmp); err != nil {
 		return err
 	}
 	if err := v.remakeSums(s, tmp); err != nil {

@@ -66,7 +66,7 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 			return v.failed(err)
 		}
 	}
-	if v.damage[k] == nil && v.isPublished(s) || v.has(k) {
+	if v.isDone(s, k) || v.has(k) {
 		return nil
 	}
 	if v.overQuota(s, k, int64(len(p))) {
@@ -238,7 +238,7 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 		return fmt.Errorf("the holes of object %v: %w", id, ErrLimit)
 	}
 	d := v.damage[k]
-	if d == nil && v.isPublished(s) {
+	if v.isDone(s, k) {
 		return nil
 	}
 	if d != nil && d.content != e.content {

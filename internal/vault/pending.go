@@ -270,6 +270,9 @@ func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
 	if !v.isPublished(s) || v.isRemoved(s) {
 		return nil // it could not be noted, the disk makes trouble
 	}
+	if b := v.bare[s]; b != nil {
+		return v.failed(v.expectManifest(s, b, ref))
+	}
 	sum, _, err := sumFile(filepath.Join(v.point(s), manifestFile))
 	if err != nil {
 		return v.failed(err)

@@ -31,7 +31,7 @@ func Repairs(dir string, all []Found, how int) ([]Repair, error) {
 	bySender := map[string][]Found{}
 	var senders []string
 	for _, f := range all {
-		if f.State == Whole || how == Manifests && f.Manifest != "" {
+		if f.State == Whole || how == Manifests && f.Manifest != "" && !lostManifest(layout{dir}, f) {
 			continue
 		}
 		if bySender[f.Sender] == nil {
@@ -56,8 +56,9 @@ func repairOf(l layout, sender string, all []Found, how int) (Repair, error) {
 	var wanted []repaircode.Wanted
 	known := map[string]Found{}
 	for _, f := range all {
-		w := repaircode.Wanted{Source: f.Source, Number: f.Number, Manifest: how == Manifests}
-		if f.Manifest != "" {
+		lost := lostManifest(l, f)
+		w := repaircode.Wanted{Source: f.Source, Number: f.Number, Manifest: how == Manifests || lost}
+		if f.Manifest != "" && !lost {
 			var err error
 			if w.Lack, err = lackOf(l, f.Snapshot(), f.Dir, func(MissingFile) {}); err != nil {
 				return r, err
@@ -82,6 +83,16 @@ func repairOf(l layout, sender string, all []Found, how int) (Repair, error) {
 	}
 	r.Code = code.Text(repaircode.Key(bindings))
 	return r, nil
+}
+
+// lostManifest reports whether a published restore point has no manifest any more
+// that can be believed. What else it lacks is known once that came again.
+func lostManifest(l layout, f Found) bool {
+	if f.State == Whole || !f.published() {
+		return false
+	}
+	d, err := l.pointDamage(f.Snapshot())
+	return err == nil && len(d.lostOwn()) > 0
 }
 
 // binding ties a part of a code to the snapshot that it begins with.

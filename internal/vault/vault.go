@@ -188,6 +188,9 @@ func (v *Vault) acquire() (err error) {
 	if err := v.loadDamage(); err != nil {
 		return err
 	}
+	if err := v.loadBare(); err != nil {
+		return err
+	}
 	return v.recover()
 }
 
