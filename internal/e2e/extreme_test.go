@@ -16,11 +16,11 @@ import (
 
 // claim sends an object as the manifest of a snapshot, and claims that it becomes so
 // many bytes with this hash.
-func (e *enemy) claim(source string, object []byte, size uint64, sum [32]byte, signature [64]byte) {
+func (e *enemy) claim(source string, taken time.Time, object []byte, size uint64, sum [32]byte, signature [64]byte) {
 	e.t.Helper()
 	whole := sha256.Sum256(object)
 	id := protocol.ObjectID(whole[:16])
-	head := protocol.AppendContext(nil, &protocol.Context{Source: source, Number: 1, Taken: time.Now().UnixNano()})
+	head := protocol.AppendContext(nil, &protocol.Context{Source: source, Number: 1, Taken: taken.UnixNano()})
 	most := enemyGeometry.DataBytes() - len(head) - protocol.DataHeaderSize
 	for off := 0; off < len(object); off += most {
 		part := object[off:min(off+most, len(object))]
@@ -34,10 +34,9 @@ func (e *enemy) claim(source string, object []byte, size uint64, sum [32]byte, s
 }
 
 // crowd is a manifest of n empty files in one directory, whose trailer claims more.
-func (e *enemy) crowd(source string, n, claimed int) string {
+func (e *enemy) crowd(source string, taken time.Time, n, claimed int) string {
 	var b strings.Builder
-	taken := time.Now().UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000000000Z")
-	fmt.Fprintf(&b, `{"weir":"manifest","version":1,"sender":"prod","source":%q,"number":1,"taken":%q,"previous":"%064d","roots":[],"tool":""}`+"\n", source, taken, 0)
+	fmt.Fprintf(&b, `{"weir":"manifest","version":1,"sender":"prod","source":%q,"number":1,"taken":%q,"previous":"%064d","roots":[],"tool":""}`+"\n", source, taken.Format("2006-01-02T15:04:05.000000000Z"), 0)
 	sum := sha256.Sum256(nil)
 	for i := range n {
 		fmt.Fprintf(&b, `{"path":"%07d","kind":"file","size":0,"sha256":"%x","mode":"0644","uid":0,"gid":0,"mtime":"2026-11-22T20:15:00.000000000Z"}`+"\n", i, sum)
@@ -46,12 +45,12 @@ func (e *enemy) crowd(source string, n, claimed int) string {
 	return b.String()
 }
 
-func (e *enemy) claimText(source, text string) {
+func (e *enemy) claimText(source string, taken time.Time, text string) {
 	zip, err := zstd.NewWriter(nil)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	e.claim(source, zip.EncodeAll([]byte(text), nil), uint64(len(text)), sha256.Sum256([]byte(text)), e.sign(text))
+	e.claim(source, taken, zip.EncodeAll([]byte(text), nil), uint64(len(text)), sha256.Sum256([]byte(text)), e.sign(text))
 }
 
 // bomb is a Zstandard frame (RFC 8878) that becomes n bytes: blocks of one byte each
@@ -87,18 +86,18 @@ func TestExtremeManifests(t *testing.T) {
 	g.startReceiver()
 	e := g.compromise("prod")
 	frame := bomb(bombSize)
-	refused := 0
+	refused, at := 0, time.Now().UTC().Truncate(time.Second)
 	for _, c := range []struct {
 		name string
 		send func()
 		good bool
 	}{
-		{"a directory of many", func() { e.claimText("crowd", e.crowd("crowd", entries, entries)) }, true},
-		{"a bomb that owns up to its size", func() { e.claim("bomb1", frame, bombSize, [32]byte{1}, [64]byte{1}) }, false},
-		{"a bomb that claims the most that is allowed", func() { e.claim("bomb2", frame, 4<<30, [32]byte{2}, [64]byte{2}) }, false},
-		{"a bomb that claims little", func() { e.claim("bomb3", frame, 1000, [32]byte{3}, [64]byte{3}) }, false},
-		{"a billion entries that are not there", func() { e.claimText("billion", e.crowd("billion", 100, 1_000_000_000)) }, false},
-		{"a billion entries by size", func() { e.claim("terabyte", frame[:1000], 1<<40, [32]byte{4}, [64]byte{4}) }, false},
+		{"a directory of many", func() { e.claimText("crowd", at, e.crowd("crowd", at, entries, entries)) }, true},
+		{"a bomb that owns up to its size", func() { e.claim("bomb1", at, frame, bombSize, [32]byte{1}, [64]byte{1}) }, false},
+		{"a bomb that claims the most that is allowed", func() { e.claim("bomb2", at, frame, 4<<30, [32]byte{2}, [64]byte{2}) }, false},
+		{"a bomb that claims little", func() { e.claim("bomb3", at, frame, 1000, [32]byte{3}, [64]byte{3}) }, false},
+		{"a billion entries that are not there", func() { e.claimText("billion", at, e.crowd("billion", at, 100, 1_000_000_000)) }, false},
+		{"a billion entries by size", func() { e.claim("terabyte", at, frame[:1000], 1<<40, [32]byte{4}, [64]byte{4}) }, false},
 	} {
 		begun := time.Now()
 		c.send()
