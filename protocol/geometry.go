@@ -31,6 +31,10 @@ func (g Geometry) Within(largest Geometry) bool {
 	return g.K <= largest.K && g.M <= largest.M && g.Depth <= largest.Depth && g.Symbol == largest.Symbol
 }
 
+// SparesLane reports whether parity restores what the loss of one lane of n takes
+// from a block: shards are dealt out evenly.
+func (g Geometry) SparesLane(n int) bool { return n > 1 && g.K <= (n-1)*g.M }
+
 // Shard returns the length of a shard in bytes.
 func (g Geometry) Shard() int { return g.Depth * g.Symbol }
 

@@ -160,16 +160,13 @@ func (r *Receiver) watchLanes() {
 			case !l.silent && s.lanes.opened-l.opened >= uint64(silentBlocks*s.lanes.n) && r.now.Sub(l.since) >= silentTime:
 				l.silent, s.sender.past[i].state = true, LaneSilent
 				r.cfg.Log.Error().Str(event.Field, event.LaneSilent).Str("sender", s.sender.name).Int("lane", i+1).
-					Int("lanes", s.lanes.n).Bool("healed", covers(s.params.Geometry, s.lanes.n)).Msg(laneSilent)
+					Int("lanes", s.lanes.n).Bool("healed", s.params.Geometry.SparesLane(s.lanes.n)).Msg(laneSilent)
 			}
 		}
 	}
 }
 
 const laneSilent = "nothing comes over this lane while the others go on: look at its cable and interfaces; with healed true parity makes up for one lost lane, otherwise later passes must"
-
-// covers reports whether parity restores what one lane of n takes from a block.
-func covers(g protocol.Geometry, n int) bool { return g.K <= (n-1)*g.M }
 
 // look reports whether anything came since the last look.
 func (l *lane) look(of *lanes, now time.Time) bool {

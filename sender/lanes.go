@@ -33,10 +33,6 @@ func newLanes(cfg *Config) []lane {
 	return all
 }
 
-// Covers reports whether parity restores what the loss of one lane of n takes from
-// a block of shape g: the shards are dealt out evenly.
-func Covers(g protocol.Geometry, n int) bool { return n > 1 && g.K <= (n-1)*g.M }
-
 // fit returns the shape of a block for n bytes of records. With several lanes it has
 // as much parity as the loss of one asks for, as far as full blocks have so much: in
 // small blocks that costs little.
@@ -102,7 +98,7 @@ func (t *transmitter) over(i int, frames []byte, size int) error {
 	case err != nil && l.failed.IsZero():
 		l.failed = now
 		t.cfg.Log.Error().Str(event.Field, event.LaneFailed).Int("lane", i+1).Int("lanes", len(t.lanes)).
-			Bool("healed", Covers(t.full, len(t.lanes))).Err(err).Msg("this lane cannot send; the others go on")
+			Bool("healed", t.full.SparesLane(len(t.lanes))).Err(err).Msg("this lane cannot send; the others go on")
 	case err != nil:
 		l.failed = now
 	}

@@ -105,7 +105,7 @@ func TestLanesShareEvenly(t *testing.T) {
 				}
 			}
 			for _, g := range links.geos {
-				if !Covers(g, n) {
+				if !g.SparesLane(n) {
 					t.Errorf("a block of %d+%d does not cover one of %d lanes", g.K, g.M, n)
 				}
 			}

@@ -15,7 +15,6 @@ import (
 	"weir/internal/exit"
 	"weir/internal/geometry"
 	"weir/internal/plan"
-	"weir/sender"
 )
 
 // planned is what plan reckons with: the configuration's values unless flags give
@@ -129,7 +128,7 @@ func (p *planned) print(w io.Writer) error {
 	row("a hole", planHole, chance(a.Pass), p.passes, chance(a.Passes))
 	if n := len(p.Lanes); n > 1 {
 		words := planLanesOpen
-		if sender.Covers(g, n) {
+		if g.SparesLane(n) {
 			words = planLanesCovered
 		}
 		row("lanes", words, n, (g.K+n-2)/(n-1), g.K, g.M)
