@@ -143,6 +143,9 @@ func (v *Vault) pointFound(s Snapshot, f Finding) error {
 	}
 	k := key{s.Sender, f.object}
 	at := pathID(filepath.Join(v.point(s), dataDir, f.Path))
+	if f.outdated(at) {
+		return nil // healed, or damaged in another way, meanwhile
+	}
 	c, known := v.catalog.get(k)
 	switch {
 	case f.object == (ObjectID{}):

@@ -29,7 +29,12 @@ type Finding struct {
 
 	own    bool     // it is a file of the restore point itself
 	object ObjectID // of the file in the snapshot
+	at     fileID   // what was read
+	gone   bool     // there was nothing to read
 }
+
+// outdated reports whether there is something else now than what was found.
+func (f *Finding) outdated(at fileID) bool { return at != f.at && (f.gone || f.at != fileID{}) }
 
 // String returns the finding as a line for an operator.
 func (f Finding) String() string {
@@ -51,11 +56,6 @@ func (r *Report) add(path, what string, args ...any) {
 	r.put(Finding{Path: path, What: fmt.Sprintf(what, args...), own: true})
 }
 
-// file adds what is wrong with a file that the manifest lists.
-func (r *Report) file(e *manifest.Entry, what string, args ...any) {
-	r.put(Finding{Path: e.Path, What: fmt.Sprintf(what, args...), object: ObjectID(e.Object)})
-}
-
 func (r *Report) put(f Finding) {
 	if len(r.Findings) >= maxFindings {
 		r.More++
@@ -72,6 +72,8 @@ type verifier struct {
 	progress func(int64)
 	sound    func(*manifest.Entry) bool // whether a file need not be read; may be nil
 	report   Report
+	at       fileID    // of the file that was read last
+	gone     bool      // there was none
 	sums     hash.Hash // of the SHA256SUMS that should be there
 	names    map[string]bool
 	line     []byte
@@ -223,25 +225,35 @@ func (v *verifier) file(e *manifest.Entry) {
 	v.report.Bytes += size
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		v.report.file(e, "it is gone")
+		v.wrong(e, "it is gone")
 	case err != nil:
-		v.report.file(e, "%v", err)
+		v.wrong(e, err.Error())
 	case size != e.Size:
-		v.report.file(e, "it has %d bytes, the manifest says %d", size, e.Size)
+		v.wrong(e, fmt.Sprintf("it has %d bytes, the manifest says %d", size, e.Size))
 	case sum != Hash(e.SHA256):
-		v.report.file(e, "its SHA-256 is %v, the manifest says %v", sum, Hash(e.SHA256))
+		v.wrong(e, fmt.Sprintf("its SHA-256 is %v, the manifest says %v", sum, Hash(e.SHA256)))
 	}
 }
 
+// wrong adds what is wrong with the file that the manifest lists and that was read.
+func (v *verifier) wrong(e *manifest.Entry, what string) {
+	v.report.put(Finding{Path: e.Path, What: what, object: ObjectID(e.Object), at: v.at, gone: v.gone})
+}
+
+// read reads a file, and notes which one it was.
 func (v *verifier) read(p string) (Hash, int64, error) {
+	v.at, v.gone = fileID{}, false
 	f, err := v.root.Open(p)
 	if err != nil {
+		v.gone = errors.Is(err, fs.ErrNotExist)
 		return Hash{}, 0, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
 		return Hash{}, 0, errors.Join(err, errors.New("it is no regular file"))
 	}
+	v.at, _ = idOf(f)
 	h := sha256.New()
 	n, err := io.CopyBuffer(&counter{h, v.ctx, v.progress}, struct{ io.Reader }{f}, make([]byte, 1<<20))
 	var sum Hash
