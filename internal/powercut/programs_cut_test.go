@@ -308,6 +308,7 @@ func (a *aftermath) look(c cut, mounted string) error {
 // system was started again.
 func (a *aftermath) after(mounted string) (*host, error) {
 	h := *a.past.host
+	h.sent = &sync.Map{}
 	h.dir, h.vault = filepath.Join(a.dir, fmt.Sprint("host-", a.made)), filepath.Join(mounted, "vault")
 	if out, err := exec.Command("cp", "-a", a.past.host.dir, h.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copying the sender's state: %w: %s", err, out)

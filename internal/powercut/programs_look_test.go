@@ -183,7 +183,7 @@ func (h *host) untilWhole() error {
 			if err != nil {
 				return err
 			}
-			if lacks = lacking(all); len(lacks) == 0 {
+			if lacks = append(lacking(all), h.unseen(all)...); len(lacks) == 0 {
 				return nil
 			}
 		}

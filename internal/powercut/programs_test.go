@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,12 +83,13 @@ type host struct {
 	boot  string // a file that stands in for the id of this run of the system; "" for the system's own
 	link  *relay.Relay
 	lossy *atomic.Int32 // one of so many frames begins an outage; 0: nothing is lost
+	sent  *sync.Map     // the latest snapshot of each source: what push said of it
 }
 
 // newHost pairs a receiver with a vault in the directory disk and a sender.
 func newHost(t *testing.T, disk string, seed uint64, settings ...string) *host {
 	t.Helper()
-	h := &host{t: t, bin: programs(t), dir: tempDir(t), vault: filepath.Join(disk, "vault"), lossy: &atomic.Int32{}}
+	h := &host{t: t, bin: programs(t), dir: tempDir(t), vault: filepath.Join(disk, "vault"), lossy: &atomic.Int32{}, sent: &sync.Map{}}
 	listen := freePort(t)
 	h.connect(listen, seed)
 	pub := h.must("weir-recv", "init", "--vault", h.vault, "--listen", listen, "--config", h.file("receiver.toml"))
@@ -215,8 +217,23 @@ func (h *host) must(program string, args ...string) string {
 
 // push sends a directory as a snapshot of a source.
 func (h *host) push(source, dir string, flags ...string) error {
-	_, err := h.try("weir-send", append(append([]string{"push", "--config", h.file("prod.toml"), "--source", source}, flags...), dir)...)
+	said, err := h.try("weir-send", append(append([]string{"push", "--config", h.file("prod.toml"), "--source", source}, flags...), dir)...)
+	if err == nil {
+		h.sent.Store(source, said)
+	}
 	return err
+}
+
+// unseen returns the sources of whose latest snapshot nothing has come: it may be on
+// its way still.
+func (h *host) unseen(all []listed) (sources []string) {
+	h.sent.Range(func(source, said any) bool {
+		if !slices.ContainsFunc(all, func(l listed) bool { return strings.Contains(said.(string), l.ref()) }) {
+			sources = append(sources, source.(string))
+		}
+		return true
+	})
+	return sources
 }
 
 // listed is a snapshot as `weir-vault list --json` tells of it.
