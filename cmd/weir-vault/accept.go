@@ -14,12 +14,7 @@ func acceptCommand(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dir, opt, err := p.holder()
-			if err != nil {
-				return err
-			}
-			r := vault.Request{Action: vault.ActionAccept, Snapshot: found.Ref()}
-			if err := vault.Ask(cmd.Context(), dir, opt, r, nil); err != nil {
+			if err := p.ask(cmd.Context(), vault.ActionAccept, found.Ref(), nil, nil); err != nil {
 				return err
 			}
 			cmd.PrintErrf(acceptDone, found.Ref())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -15,16 +14,8 @@ func clockCommand(p *place) *cobra.Command {
 	cmd := &cobra.Command{Use: "clock", Short: clockShort, Long: clockLong, Args: cobra.NoArgs}
 	cmd.Flags().BoolVar(&ask.Confirm, "confirm", false, clockConfirmFlag)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, opt, err := p.holder()
-		if err != nil {
-			return err
-		}
-		detail, err := json.Marshal(ask)
-		if err != nil {
-			return err
-		}
 		var r vault.ClockResult
-		if err := vault.Ask(cmd.Context(), dir, opt, vault.Request{Action: vault.ActionClock, Detail: detail}, &r); err != nil {
+		if err := p.ask(cmd.Context(), vault.ActionClock, "", ask, &r); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"weir/internal/vault"
@@ -17,16 +15,7 @@ func dropCommand(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dir, opt, err := p.holder()
-			if err != nil {
-				return err
-			}
-			detail, err := json.Marshal(how)
-			if err != nil {
-				return err
-			}
-			r := vault.Request{Action: vault.ActionDrop, Snapshot: found.Ref(), Detail: detail}
-			if err := vault.Ask(cmd.Context(), dir, opt, r, nil); err != nil {
+			if err := p.ask(cmd.Context(), vault.ActionDrop, found.Ref(), how, nil); err != nil {
 				return err
 			}
 			cmd.PrintErrf(dropDone, found.Ref())

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,6 +30,22 @@ func (p *place) holder() (string, vault.Options, error) {
 		return "", opt, err
 	}
 	return dir, opt, steward.BecomeOwner(dir)
+}
+
+// ask has whoever holds the vault do an action about a restore point, "" for none:
+// detail says how, nil if there is nothing to say, and result takes the answer.
+func (p *place) ask(ctx context.Context, action, ref string, detail, result any) error {
+	dir, opt, err := p.holder()
+	if err != nil {
+		return err
+	}
+	r := vault.Request{Action: action, Snapshot: ref}
+	if detail != nil {
+		if r.Detail, err = json.Marshal(detail); err != nil {
+			return err
+		}
+	}
+	return vault.Ask(ctx, dir, opt, r, result)
 }
 
 // options returns the rules for the vault in dir.

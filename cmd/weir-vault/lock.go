@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -30,17 +29,8 @@ func lockCommand(p *place) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		dir, opt, err := p.holder()
-		if err != nil {
-			return err
-		}
-		detail, err := json.Marshal(ask)
-		if err != nil {
-			return err
-		}
 		var end time.Time
-		err = vault.Ask(cmd.Context(), dir, opt, vault.Request{Action: vault.ActionLock, Snapshot: found.Ref(), Detail: detail}, &end)
-		if err != nil {
+		if err := p.ask(cmd.Context(), vault.ActionLock, found.Ref(), ask, &end); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), lockDone, found.Ref(), end.Format(time.RFC3339))

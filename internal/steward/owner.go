@@ -22,13 +22,14 @@ func BecomeOwner(dir string) error {
 	if !ok || owner.Uid == 0 {
 		return nil
 	}
-	if err := syscall.Setgroups(nil); err != nil {
-		return fmt.Errorf("becoming the owner of the vault: %w; run the command as the user that owns it", err)
+	// The user last: only root may change the groups.
+	if err = syscall.Setgroups(nil); err == nil {
+		err = syscall.Setgid(int(owner.Gid))
 	}
-	if err := syscall.Setgid(int(owner.Gid)); err != nil {
-		return fmt.Errorf("becoming the owner of the vault: %w; run the command as the user that owns it", err)
+	if err == nil {
+		err = syscall.Setuid(int(owner.Uid))
 	}
-	if err := syscall.Setuid(int(owner.Uid)); err != nil {
+	if err != nil {
 		return fmt.Errorf("becoming the owner of the vault: %w; run the command as the user that owns it", err)
 	}
 	return nil
