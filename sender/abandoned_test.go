@@ -3,6 +3,8 @@ package sender
 import (
 	"bytes"
 	"context"
+	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +31,22 @@ func TestAbandonedIsTold(t *testing.T) {
 		r.tells(2, 3)
 		r.push(Job{Stream: bytes.NewReader(noise(4, 1000)), As: "x"})
 		r.tells(2, 3)
+	})
+}
+
+// TestSentIsNotAbandoned has no room for the manifest of a snapshot that was sent: it
+// cannot be sent again, and is not told as abandoned after a restart either.
+func TestSentIsNotAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		write(t, filepath.Dir(r.history.dir), map[string][]byte{"manifests": nil}) // no directory can be made there
+		r.push(Job{Stream: bytes.NewReader(noise(1, 1000)), As: "x"})
+		if _, err := r.cfg.State.sent("src", 1); !errors.Is(err, ErrForgotten) {
+			t.Fatalf("it is remembered: %v", err)
+		}
+		r.stop()
+		r.start()
+		r.tells()
 	})
 }
 

@@ -62,6 +62,29 @@ func TestPushWithoutLink(t *testing.T) {
 	})
 }
 
+// A stream ends as well where its producer is ended together with the client: a push
+// that is cancelled by then has no manifest.
+func TestStreamThatEndsWithItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ends := readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF })
+		stream := io.MultiReader(io.LimitReader(endless{}, 1000), ends)
+		if _, err := r.Push(ctx, Job{Source: "s", Stream: stream, As: "x"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(r.manifests) != 0 {
+			t.Error("a manifest left")
+		}
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestStreamThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

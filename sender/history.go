@@ -244,6 +244,10 @@ func (h *history) trim() error {
 	for len(all) > 0 {
 		oldest := -1
 		for i, s := range all {
+			// Within a source by number: the clock may have been set back since.
+			if i > 0 && all[i-1].Source == s.Source {
+				continue
+			}
 			over := count[s.Source] > h.most || total > h.bytes && count[s.Source] > 1
 			if over && (oldest < 0 || s.Taken.Before(all[oldest].Taken)) {
 				oldest = i

@@ -64,12 +64,14 @@ func (l *listing) open(most int) {
 	l.read(most)
 }
 
-// read reads on, and sorts the names when it has all of them.
+// read reads on, and sorts the names when it has all of them. One that is removed
+// and made again meanwhile may come twice.
 func (l *listing) read(most int) {
 	if l.more, l.err = l.readNames(most); l.err != nil || l.more {
 		return
 	}
 	slices.Sort(l.names)
+	l.names = slices.Compact(l.names)
 	for part := range slices.Chunk(l.names, chunkNames) {
 		l.chunks = append(l.chunks, &chunk{errand: errand{done: make(chan struct{})}, of: l, names: part})
 	}

@@ -3,6 +3,7 @@ package sender
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -111,6 +112,8 @@ func (s *snapshot) remember(m *protocol.Manifest) {
 	}
 	err := s.history.keep(sent, io.NewSectionReader(s.manifest.file, 0, sent.Stored))
 	if err != nil {
+		// Or the next start would call it abandoned.
+		err = errors.Join(err, s.cfg.State.begin(r.Source, r.Number, r.Taken, m.SHA256))
 		s.cfg.Log.Error().Str(event.Field, event.Failed).Str("snapshot", r.Name()).Err(err).
 			Msg("the snapshot was sent, but it cannot be sent again")
 	}

@@ -2,6 +2,8 @@ package sender
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"weir/internal/repaircode"
+	"weir/protocol"
 )
 
 // TestSpoolKeepsForRepairCodes asks for what was deleted, after all passes: as long
@@ -111,4 +114,30 @@ func TestSpoolForgetsTheUnfinished(t *testing.T) {
 			t.Errorf("%d objects are in the spool", n)
 		}
 	})
+}
+
+// TestSpoolDirOfSomebodyElse names a directory with other files as the spool: not
+// one of them goes.
+func TestSpoolDirOfSomebodyElse(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"accounts.db": noise(1, 10), "stream-1": nil, "sub/x": nil})
+	if _, err := openSpool(dir, SpoolCopy, 1000); !errors.Is(err, errForeign) {
+		t.Errorf("%v", err)
+	}
+	for _, name := range []string{"accounts.db", "stream-1", "sub/x"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	must(t, os.Remove(filepath.Join(dir, "accounts.db")))
+	id := protocol.ObjectID{1}
+	write(t, dir, map[string][]byte{id.String(): noise(1, 10)})
+	s, err := openSpool(dir, SpoolCopy, 1000)
+	must(t, err)
+	if n, bytes := s.use(); n != 1 || bytes != 10 {
+		t.Errorf("%d objects, %d bytes", n, bytes)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "stream-1")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a crash left: %v", err)
+	}
 }

@@ -68,17 +68,37 @@ func openSpool(dir string, mode SpoolMode, most int64) (*spool, error) {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
 	for _, e := range entries {
-		var id protocol.ObjectID
-		b, err := hex.DecodeString(e.Name())
-		info, ierr := e.Info()
-		if err != nil || ierr != nil || copy(id[:], b) != len(id) || len(b) != len(id) {
-			os.Remove(filepath.Join(dir, e.Name())) // cut short by a crash
-			continue
+		if err := s.find(e); err != nil {
+			return nil, err
 		}
-		s.files[id] = &spooled{size: info.Size()}
-		s.used += info.Size()
+	}
+	cut, _ := filepath.Glob(filepath.Join(dir, streamTemp))
+	for _, path := range cut { // short by a crash
+		os.Remove(path)
 	}
 	return s, nil
+}
+
+// streamTemp is the pattern of names of streams that are not whole.
+const streamTemp = "stream-*"
+
+// errForeign is returned for a directory that somebody else keeps files in.
+var errForeign = errors.New("this is no file of the spool; name in spool_dir a directory for the spool alone")
+
+// find takes up a file of the spool's directory. Directories are left alone, as
+// lost+found.
+func (s *spool) find(e fs.DirEntry) error {
+	info, err := e.Info()
+	if part, _ := filepath.Match(streamTemp, e.Name()); part || err != nil || e.IsDir() {
+		return nil
+	}
+	var id protocol.ObjectID
+	if n, err := hex.Decode(id[:], []byte(e.Name()[:min(len(e.Name()), hex.EncodedLen(len(id)))])); err != nil || n != len(id) || id.String() != e.Name() {
+		return fmt.Errorf("opening the spool: %s: %w", filepath.Join(s.dir, e.Name()), errForeign)
+	}
+	s.files[id] = &spooled{size: info.Size()}
+	s.used += info.Size()
+	return nil
 }
 
 // claim keeps an object that the spool has for another snapshot. It returns false
@@ -246,7 +266,7 @@ func (s *spool) tee(r io.Reader, by holder) *streamCopy {
 		return c
 	}
 	if c.err = os.MkdirAll(s.dir, 0o700); c.err == nil {
-		c.file, c.err = os.CreateTemp(s.dir, "stream-*")
+		c.file, c.err = os.CreateTemp(s.dir, streamTemp)
 	}
 	return c
 }

@@ -188,3 +188,23 @@ func TestDue(t *testing.T) {
 		}
 	})
 }
+
+// TestHistoryAfterTheClockWasSetBack takes snapshots with a clock that is set back
+// while the history is full: what is forgotten is the oldest, not the newest.
+func TestHistoryAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := &jumping{}
+		r := newRig(t, func(c *Config) { c.Clock, c.Repeat.History = clock, 3 })
+		for n := range 6 {
+			if n == 3 {
+				clock.jump(-1000 * time.Hour)
+			}
+			r.push(Job{Stream: bytes.NewReader(noise(1, 100)), As: "x"})
+		}
+		all, err := r.cfg.State.Sent()
+		must(t, err)
+		if len(all) != 3 || all[0].Number != 4 || all[2].Number != 6 {
+			t.Errorf("%d are remembered, from %d on", len(all), all[0].Number)
+		}
+	})
+}

@@ -90,6 +90,9 @@ func newTransmitter(cfg *Config, full protocol.Geometry) *transmitter {
 
 // take returns an empty block, waiting for one if need be.
 func (t *transmitter) take(ctx context.Context) (*outBlock, error) {
+	if ctx.Err() != nil { // select would take either
+		return nil, ctx.Err()
+	}
 	select {
 	case b := <-t.free:
 		if b.buf == nil {

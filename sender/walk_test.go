@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -183,4 +184,18 @@ func BenchmarkWalk(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(met), "ns/name")
+}
+
+// TestNameReadTwice reads a directory in which a name was removed and made again
+// between two reads: it comes twice, and is listed once.
+func TestNameReadTwice(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"a": nil, "b": nil})
+	l := newListing(&node{dir: unix.AT_FDCWD, name: dir}, 0)
+	l.names = []string{"b"} // of an earlier read
+	l.open(math.MaxInt)
+	defer l.close()
+	if l.err != nil || len(l.chunks) != 1 || !slices.Equal(l.chunks[0].names, []string{"a", "b"}) {
+		t.Errorf("%v, %v", l.chunks, l.err)
+	}
 }

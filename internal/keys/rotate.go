@@ -78,7 +78,8 @@ func sameFile(a, b string) bool {
 }
 
 // Destroy overwrites a key file and removes it. What the disk keeps of what was
-// overwritten is not in our hands.
+// overwritten is not in our hands. Where the file has another name, which is that of
+// the present key if Switch was cut short, only this one goes.
 func Destroy(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -89,7 +90,7 @@ func Destroy(path string) error {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no file", path)
 	}
-	if err == nil {
+	if err == nil && !shared(info) {
 		_, err = f.Write(make([]byte, min(info.Size(), maxFile)))
 	}
 	if err == nil {
@@ -102,4 +103,9 @@ func Destroy(path string) error {
 		return fmt.Errorf("removing the key %s: %w", path, err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+func shared(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink > 1
 }
