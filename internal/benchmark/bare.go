@@ -66,6 +66,8 @@ func bareEnd(args []string) error {
 		return bareReceive()
 	case len(args) == 2 && args[0] == "paced":
 		return barePaced(args[1])
+	case len(args) == 2 && args[0] == "timed":
+		return bareTimed(args[1])
 	}
 	if len(args) != 3 {
 		return fmt.Errorf("%s send MTU BYTES, or %s recv", bareCommand, bareCommand)

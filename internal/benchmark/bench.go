@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"weir/internal/config"
 )
 
 // setup is one row of the table.
@@ -23,6 +25,9 @@ type setup struct {
 func (s setup) name() string {
 	return fmt.Sprintf("BenchmarkLink/model=%s/mtu=%d/loss=%g/tool=%s", s.model, s.mtu, s.loss, s.tool)
 }
+
+// losesItself reports whether the receiving program is built to lose frames.
+func (s setup) losesItself() bool { return s.tool == "weir" || s.tool == "files" }
 
 // outcome is one run.
 type outcome struct {
@@ -48,8 +53,8 @@ type bench struct {
 	file  string
 	hosts *hosts
 
-	udpcastMost int
-	sentOnce    *pair // that has sent the first snapshot of the files
+	rate     config.Rate // of this row: on a one-way link it has to be known what arrives
+	sentOnce *pair       // that has sent the first snapshot of the files
 }
 
 // measures has the tools by name.
@@ -99,7 +104,8 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(b.all(ctx, out), out.Close()); err != nil {
+	err = errors.Join(describe(out), b.all(ctx, out), out.Close())
+	if err != nil {
 		return err
 	}
 	if b.opt.out == "" {
@@ -139,46 +145,74 @@ func (b *bench) all(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// row runs one row. A run that fails is told of and does not count.
+// row makes as many runs of one row as lack. A run that fails is told of and does
+// not count.
 func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
-	if s.loss > 0 && s.tool != "weir" && s.tool != "files" {
-		return nil // nothing drops single frames for the others
+	if s.loss > 0 && s.tool == "bare" {
+		return nil // the kernel would lose its super-packets whole
 	}
-	b.udpcastMost = 0
+	left, err := b.opt.lacking(s)
+	if left == 0 || err != nil {
+		return err
+	}
+	b.rate = b.opt.rate
+	if s.tool == "udpcast" {
+		b.rate = min(b.rate, udpcastMost)
+	}
 	if b.hosts, err = newHosts(ctx, s.mtu, s.model); err != nil {
 		return err
 	}
 	defer b.hosts.close()
-	for range b.opt.runs {
-		if err := b.once(ctx, out, s); err != nil {
+	if s.loss > 0 && !s.losesItself() {
+		if err := b.hosts.lose(ctx, s.loss); err != nil {
 			return err
 		}
+	}
+	for misses := 0; left > 0 && misses < missesMost; {
+		good, err := b.once(ctx, out, s)
+		if err != nil {
+			return err
+		}
+		if good {
+			left--
+			continue
+		}
+		misses++
+		b.rate = config.Rate(float64(b.rate) * slower)
 	}
 	return nil
 }
 
-func (b *bench) once(ctx context.Context, out io.Writer, s setup) error {
+// After a run in which something was lost the next is slower, and after some of
+// them there is no other.
+const (
+	slower     = 0.8
+	missesMost = 6
+)
+
+// once makes one run and reports whether all of it arrived.
+func (b *bench) once(ctx context.Context, out io.Writer, s setup) (good bool, err error) {
 	one, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if !ofTree(s.tool) {
 		w, err := b.warm()
 		if err != nil {
-			return err
+			return false, err
 		}
 		defer w.close()
 		go w.feed(one)
 	}
 	o, err := measures[s.tool](b, one, s)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	line := o.line(s.name())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		line = fmt.Sprintf("# %s failed: %.60s", s.name(), err)
+	if good = err == nil; !good {
+		fmt.Fprintf(os.Stderr, "at %v: %v\n", b.rate, err)
+		line = fmt.Sprintf("# %s failed: at %v: %.60s", s.name(), b.rate, err)
 	}
 	_, err = fmt.Fprintln(out, line)
-	return err
+	return good, err
 }
 
 // makeFile makes a file that cannot be compressed.

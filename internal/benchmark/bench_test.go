@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,11 +14,13 @@ func TestTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lines")
 	weir := setup{tool: "weir", model: "W", mtu: 1500}
 	bare := setup{tool: "bare", model: "W", mtu: 1500}
+	cost := usage{cpu: time.Second}
 	var lines []string
 	for _, ms := range []int{4000, 1000, 2000} { // 1e9 bytes: 2, 8 and 4 Gbit/s
-		lines = append(lines, outcome{bytes: 1e9, took: time.Duration(ms) * time.Millisecond}.line(weir.name()))
+		o := outcome{bytes: 1e9, took: time.Duration(ms) * time.Millisecond, send: cost, recv: cost}
+		lines = append(lines, o.line(weir.name()))
 	}
-	lines = append(lines, outcome{bytes: 1e9, took: time.Second}.line(bare.name()), "# "+weir.name()+" failed: of something")
+	lines = append(lines, outcome{bytes: 1e9, took: time.Second, send: cost}.line(bare.name()), "# "+weir.name()+" failed: of something")
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -26,11 +29,53 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := strings.Split(out.String(), "\n")
-	if f := strings.Fields(rows[1]); f[4] != "3" || f[5] != "1" || f[7] != "4.00" {
-		t.Errorf("the row of weir is wrong: %s", rows[1])
+	for i, want := range []string{"W|1500|0|weir|3(1not)|4.00|1.00|1.00|0|0|||", "W|1500|0|bare|1|8.00|1.00|0.00|0|0|0.50|2.00|"} {
+		if got := strings.ReplaceAll(rows[2+i], " ", ""); got != "|"+want {
+			t.Errorf("row %d is %s, want %s", i, got, want)
+		}
 	}
-	if !strings.HasSuffix(strings.TrimSpace(rows[2]), "0.50 of its rate") {
-		t.Errorf("the row of bare is wrong: %s", rows[2])
+}
+
+// TestOnlyWhatLacksIsRun holds that a table can be made in pieces: runs that arrived
+// count, runs that did not are made again.
+func TestOnlyWhatLacksIsRun(t *testing.T) {
+	o := options{runs: 3, out: filepath.Join(t.TempDir(), "lines")}
+	s := setup{tool: "weir", model: "S", mtu: 1500, loss: 0.1}
+	if n, err := o.lacking(s); n != 3 || err != nil {
+		t.Errorf("before the first run %d lack, %v", n, err)
+	}
+	one := outcome{bytes: 1e9, took: time.Second}.line(s.name())
+	lines := strings.Join([]string{"cpu: of some kind", one, "# " + s.name() + " failed: at 1Gbit: of something", one}, "\n")
+	if err := os.WriteFile(o.out, []byte(lines+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := o.lacking(s); n != 1 || err != nil {
+		t.Errorf("after two runs %d lack, %v", n, err)
+	}
+	if n, _ := o.lacking(setup{tool: "weir", model: "S", mtu: 9000}); n != 3 {
+		t.Errorf("of another row %d lack", n)
+	}
+}
+
+// TestProcessEndsWhenItsProgramDoes holds that nobody waits for the end of what a
+// program says once that has ended.
+func TestProcessEndsWhenItsProgramDoes(t *testing.T) {
+	p, err := launch(exec.CommandContext(t.Context(), "printf", `one\rtwo\na word`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.wait(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the program has ended, what it says has not")
+	}
+	for _, want := range []string{"one", "two", "a word"} {
+		if _, line, ok := p.find(want); !ok || line != want {
+			t.Errorf("it said %q, want %q", line, want)
+		}
 	}
 }
 

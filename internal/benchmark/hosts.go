@@ -62,6 +62,25 @@ func (h *hosts) offloads(model string) []string {
 	return nil
 }
 
+// lose makes the receiving host lose datagrams at random before it looks at them:
+// of tools that send them one by one, single ones.
+func (h *hosts) lose(ctx context.Context, percent float64) error {
+	nft := "ip netns exec " + h.recv + " nft add "
+	for _, line := range []string{
+		nft + "table netdev weir",
+		nft + "chain netdev weir in { type filter hook ingress device " + recvDev + " priority 0 ; }",
+		nft + fmt.Sprintf("rule netdev weir in meta l4proto udp numgen random mod %d < %d drop", lossSteps, int(percent*lossSteps/100)),
+	} {
+		if err := sh(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lossSteps is how fine a loss is set: to a thousandth of a percent.
+const lossSteps = 100_000
+
 func (h *hosts) close() {
 	for _, ns := range []string{h.send, h.recv} {
 		_ = exec.Command("ip", "netns", "del", ns).Run() // it may not be there

@@ -40,21 +40,25 @@ func parse(args []string) (o options, err error) {
 	models := f.String("models", "S,G,W", "models of the link: S super-packets cross it whole, G the receiver merges, W one packet at a time")
 	mtus := f.String("mtu", "1500", "MTUs")
 	losses := f.String("loss", "0", "random loss in percent")
-	f.TextVar(&o.rate, "rate", o.rate, "rate on the wire")
+	f.TextVar(&o.rate, "rate", o.rate, "rate on the wire, of weir; lower where something is lost at it")
 	f.TextVar(&o.burst, "burst", o.burst, "outage that parity bridges")
 	f.TextVar(&o.train, "train", config.BurstBytes, "burst_bytes: what leaves back to back")
-	f.TextVar(&o.overhead, "overhead", o.overhead, "parity")
+	f.TextVar(&o.overhead, "overhead", o.overhead, "parity; from 5 % loss on 25 % at the least")
 	f.TextVar(&o.size, "size", o.size, "size of the file")
 	f.IntVar(&o.files, "files", 100_000, "how many files, for the tools files and again")
 	f.TextVar(&o.fileSize, "file-size", config.Size(4<<10), "size of each of them")
-	f.IntVar(&o.runs, "runs", 5, "runs of each; medians are shown")
+	f.IntVar(&o.runs, "runs", 5, "runs of each, with those that -out has; medians are shown")
+	whole := f.Bool("whole", false, "all tools, models, losses and MTUs: the table of the README")
 	f.BoolVar(&o.pin, "pin", false, "sender on CPU 0, receiver on CPU 1")
 	f.BoolVar(&o.pace, "pace", false, "instead, measure how exact the pace is, from a capture (needs tcpdump)")
 	f.BoolVar(&o.huge, "huge", true, "a tmpfs with huge pages (huge=within_size)")
 	f.StringVar(&o.dir, "dir", "", "directory of files and vault, instead of a tmpfs of its own")
 	f.StringVar(&o.bin, "bin", "", "build the programs here and keep them, for a profiler")
-	f.StringVar(&o.out, "out", "", "append the lines to this file, and show all of it in the table")
+	f.StringVar(&o.out, "out", "", "append the lines to this file, and show all of it in a table; what it has is not run again")
 	errs = append(errs, f.Parse(args))
+	if *whole {
+		*tools, *models, *mtus, *losses = "weir,bare,udpcast,iperf3", "S,G,W", "1500,9000", "0,0.1,1,5"
+	}
 	o.tools, o.models = strings.Split(*tools, ","), strings.Split(*models, ",")
 	var perr error
 	o.mtus, perr = list(*mtus, strconv.Atoi)
@@ -78,6 +82,23 @@ func (o *options) check() error {
 		return fmt.Errorf("runs and files must be at least 1, file-size %d", minFileSize)
 	}
 	return nil
+}
+
+// lacking returns how many runs of a row are still to be made.
+func (o *options) lacking(s setup) (int, error) {
+	if o.out == "" {
+		return o.runs, nil
+	}
+	rows, err := readLines(o.out)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		if r.name == s.name() {
+			return max(0, o.runs-len(r.values[rateUnit])), nil
+		}
+	}
+	return o.runs, nil
 }
 
 func list[T any](s string, parse func(string) (T, error)) (all []T, err error) {

@@ -25,29 +25,49 @@ const (
 	paceHeader = 14 + 20 + 8
 )
 
-// barePaced sends frames as a sender's transmitter does, through its pacer and its
-// socket, and does nothing else.
-func barePaced(rate string) error {
-	bits, err := strconv.ParseUint(rate, 10, 64)
-	if err != nil {
-		return err
+// paced lets batches of frames leave through a pacer, as a sender's transmitter
+// does, for as long as a measure takes.
+func paced(rate string, leave func(frames []byte) error) (bits uint64, err error) {
+	if bits, err = strconv.ParseUint(rate, 10, 64); err != nil {
+		return 0, err
 	}
+	burst := min(float64(config.BurstBytes), float64(bits)/8/1000) // a millisecond of it
+	n := max(1, int(burst)/pacing.WireBytes(paceFrame))
+	frames := make([]byte, n*paceFrame)
+	p := pacing.New(bits, int(config.BurstBytes), pacing.System{})
+	for begun := time.Now(); time.Since(begun) < paceTime && err == nil; {
+		p.Wait(n * pacing.WireBytes(paceFrame))
+		err = leave(frames)
+	}
+	return bits, err
+}
+
+// barePaced sends, and does nothing else.
+func barePaced(rate string) error {
 	c, err := udptx.Dial(udptx.Config{To: netip.MustParseAddrPort(bareAddress)})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	burst := min(float64(config.BurstBytes), float64(bits)/8/1000) // a millisecond of it
-	n := max(1, int(burst)/pacing.WireBytes(paceFrame))
-	frames := make([]byte, n*paceFrame)
-	p := pacing.New(bits, int(config.BurstBytes), pacing.System{})
-	for begun := time.Now(); time.Since(begun) < paceTime; {
-		p.Wait(n * pacing.WireBytes(paceFrame))
-		if err := c.Send(frames, paceFrame); err != nil {
-			return err
-		}
+	_, err = paced(rate, func(frames []byte) error { return c.Send(frames, paceFrame) })
+	return err
+}
+
+// bareTimed sends nothing: it notes when it would have. What is off then is off by
+// the machine, which did not let a program run that has nothing to do but be on time.
+func bareTimed(rate string) error {
+	var all []passed
+	begun := time.Now()
+	bits, err := paced(rate, func(frames []byte) error {
+		all = append(all, passed{time.Since(begun), len(frames) / paceFrame * pacing.WireBytes(paceFrame)})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	typical, worst := deviation(all, float64(bits)/8)
+	_, err = fmt.Printf("timed %f %f\n", typical, worst)
+	return err
 }
 
 // passed is one capture record: when, and how many bytes on the wire.
@@ -57,41 +77,63 @@ type passed struct {
 }
 
 // pace measures how exact the pace is, from the timestamps of a capture on the
-// receiving interface. It prints its own line.
+// receiving interface, and how exact it is where nothing is sent. It prints its own
+// line.
 func (b *bench) pace(ctx context.Context, out io.Writer, rate uint64) error {
+	all, use, err := b.capture(ctx, rate)
+	if err != nil {
+		return err
+	}
+	var idle, idleWorst float64
+	timed, _, err := b.paced(ctx, "timed", rate)
+	if err != nil {
+		return err
+	}
+	_, line, _ := timed.find("timed ")
+	if _, err := fmt.Sscanf(line, "timed %f %f", &idle, &idleWorst); err != nil {
+		return fmt.Errorf("reading %q: %w", line, err)
+	}
+	typical, worst := deviation(all, float64(rate)/8)
+	_, err = fmt.Fprintf(out, "BenchmarkPace/rate=%v 1 %d ns/op %.3f p95-%%-off %.3f worst-%%-off %.3f idle-p95-%%-off %.3f idle-worst-%%-off %d largest-burst-bytes %.1f cpu-%%\n",
+		config.Rate(rate), paceTime.Nanoseconds(), typical, worst, idle, idleWorst, largestBurst(all, float64(rate)/8), 100*use.cpu.Seconds()/paceTime.Seconds())
+	return err
+}
+
+// paced runs this program as one that keeps a pace.
+func (b *bench) paced(ctx context.Context, how string, rate uint64) (*process, usage, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, usage{}, err
+	}
+	p, err := start(ctx, b.hosts.send, b.cpu(0), self, bareCommand, how, fmt.Sprint(rate))
+	if err != nil {
+		return nil, usage{}, err
+	}
+	use, err := p.wait()
+	return p, use, err
+}
+
+// capture returns what passed the receiving interface while frames were sent at a
+// rate, and what it cost to send them.
+func (b *bench) capture(ctx context.Context, rate uint64) (all []passed, use usage, err error) {
 	file := b.place.path("pace.pcap")
 	defer os.Remove(file)
 	tap, err := start(ctx, b.hosts.recv, -1, "tcpdump", "-i", recvDev, "-s", "64", "-B", "65536", "-w", file, "udp")
 	if err != nil {
-		return err
+		return nil, use, err
 	}
 	if _, err := tap.await(ctx, "listening"); err != nil {
-		return err
+		return nil, use, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	send, err := start(ctx, b.hosts.send, b.cpu(0), self, bareCommand, "paced", fmt.Sprint(rate))
-	if err != nil {
-		return err
-	}
-	use, err := send.wait()
-	if err != nil {
-		return err
+	if _, use, err = b.paced(ctx, "paced", rate); err != nil {
+		return nil, use, err
 	}
 	time.Sleep(paceWindow)
 	if _, err := tap.end(); err != nil {
-		return err
+		return nil, use, err
 	}
-	all, err := readCapture(file)
-	if err != nil {
-		return err
-	}
-	typical, worst := deviation(all, float64(rate)/8)
-	_, err = fmt.Fprintf(out, "BenchmarkPace/rate=%v 1 %d ns/op %.3f p95-%%-off %.3f worst-%%-off %d largest-burst-bytes %.1f cpu-%%\n",
-		config.Rate(rate), paceTime.Nanoseconds(), typical, worst, largestBurst(all, float64(rate)/8), 100*use.cpu.Seconds()/paceTime.Seconds())
-	return err
+	all, err = readCapture(file)
+	return all, use, err
 }
 
 // readCapture reads a file in pcap's format (pcap-savefile(5)).

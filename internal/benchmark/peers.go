@@ -9,10 +9,15 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"weir/internal/config"
 )
 
+// iperfSeconds is how long iperf3 sends.
+const iperfSeconds = 3
+
 // iperf3 measures UDP between two iperf3, flat out: they neither protect nor
-// store anything.
+// store anything. What arrived counts.
 func (b *bench) iperf3(ctx context.Context, s setup) (o outcome, err error) {
 	recv, err := start(ctx, b.hosts.recv, b.cpu(1), "iperf3", "-s", "-1", "-p", "5301", "--forceflush")
 	if err != nil {
@@ -22,17 +27,16 @@ func (b *bench) iperf3(ctx context.Context, s setup) (o outcome, err error) {
 		return o, err
 	}
 	send, err := start(ctx, b.hosts.send, b.cpu(0), "iperf3", "-c", recvAddr, "-p", "5301", "-u", "-b", "0",
-		"-l", fmt.Sprint(s.mtu-28), "-n", fmt.Sprint(int64(b.opt.size)), "-J")
+		"-l", fmt.Sprint(s.mtu-28), "-t", fmt.Sprint(iperfSeconds), "-J")
 	if err != nil {
 		return o, err
 	}
 	if o.send, err = send.wait(); err != nil {
 		return o, err
 	}
-	if o.recv, err = recv.end(); err != nil {
+	if o.recv, err = recv.wait(); err != nil {
 		return o, err
 	}
-	<-send.done
 	return o, o.parseIperf(send)
 }
 
@@ -60,27 +64,12 @@ func (o *outcome) parseIperf(p *process) error {
 	return nil
 }
 
-// The rates that udpcast is tried at, in Mbit/s: it is the user who has to know
-// what arrives. The highest that a run survives counts.
-var udpcastRates = []int{3500, 3000, 2500, 2000, 1800, 1600, 1400, 1200, 1000, 800, 600}
+// udpcastMost is the rate that udpcast is tried at first.
+const udpcastMost = config.Rate(3.5e9)
 
 // udpcast measures a file over udpcast without return channel, with parity that
 // heals 5 frames of 512. It neither encrypts nor hashes nor syncs.
 func (b *bench) udpcast(ctx context.Context, s setup) (o outcome, err error) {
-	for _, rate := range udpcastRates {
-		if b.udpcastMost > 0 && rate > b.udpcastMost {
-			continue
-		}
-		o, err = b.udpcastAt(ctx, rate)
-		if err == nil {
-			b.udpcastMost = rate
-			return o, nil
-		}
-	}
-	return o, err
-}
-
-func (b *bench) udpcastAt(ctx context.Context, rate int) (o outcome, err error) {
 	to := b.place.path("udpcast")
 	defer os.Remove(to)
 	recv, err := start(ctx, b.hosts.recv, b.cpu(1), "udp-receiver", "--file", to, "--interface", recvDev, "--nokbd", "--nosync",
@@ -93,7 +82,7 @@ func (b *bench) udpcastAt(ctx context.Context, rate int) (o outcome, err error) 
 	}
 	begun := time.Now()
 	send, err := start(ctx, b.hosts.send, b.cpu(0), "udp-sender", "--file", b.file, "--interface", sendDev, "--async", "--nokbd",
-		"--pointopoint", "--mcast-data-address", recvAddr, "--max-bitrate", fmt.Sprintf("%dm", rate), "--fec", "4x5/128",
+		"--pointopoint", "--mcast-data-address", recvAddr, "--max-bitrate", fmt.Sprintf("%dk", b.rate/1e3), "--fec", "4x5/128",
 		"--rexmit-hello-interval", "50", "--autostart", "5")
 	if err != nil {
 		return o, err

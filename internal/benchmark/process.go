@@ -20,6 +20,7 @@ const patience = 100 * time.Second
 // time at which it said it.
 type process struct {
 	cmd  *exec.Cmd
+	out  *io.PipeWriter
 	mu   sync.Mutex
 	said []said
 	more chan struct{} // has room for one
@@ -37,14 +38,17 @@ func start(ctx context.Context, namespace string, cpu int, name string, args ...
 	if cpu >= 0 {
 		words = append([]string{"netns", "exec", namespace, "taskset", "-c", fmt.Sprint(cpu), name}, args...)
 	}
-	p := &process{cmd: exec.CommandContext(ctx, "ip", words...), more: make(chan struct{}, 1), done: make(chan struct{})}
+	return launch(exec.CommandContext(ctx, "ip", words...))
+}
+
+func launch(cmd *exec.Cmd) (*process, error) {
 	r, w := io.Pipe()
-	p.cmd.Stdout, p.cmd.Stderr = w, w
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", name, err)
+	p := &process{cmd: cmd, out: w, more: make(chan struct{}, 1), done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", strings.Join(cmd.Args, " "), err)
 	}
 	go p.read(r)
-	go func() { <-ctx.Done(); w.Close() }()
 	return p, nil
 }
 
@@ -52,6 +56,7 @@ func (p *process) read(r io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
+	lines.Split(splitLine)
 	for lines.Scan() {
 		p.mu.Lock()
 		p.said = append(p.said, said{time.Now(), lines.Text()})
@@ -61,6 +66,17 @@ func (p *process) read(r io.Reader) {
 		default:
 		}
 	}
+}
+
+// splitLine cuts at carriage returns too: udpcast shows its progress on one line.
+func splitLine(data []byte, atEnd bool) (advance int, line []byte, err error) {
+	switch i := bytes.IndexAny(data, "\r\n"); {
+	case i >= 0:
+		return i + 1, data[:i], nil
+	case atEnd && len(data) > 0:
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 // find returns when the process said a line that has the text in it.
@@ -105,9 +121,11 @@ type usage struct {
 	peak int64         // resident bytes, at most
 }
 
-// wait waits until the program has ended.
+// wait waits until the program has ended and all that it said was read.
 func (p *process) wait() (usage, error) {
 	err := p.cmd.Wait()
+	p.out.Close()
+	<-p.done
 	if err != nil {
 		err = fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, p.log())
 	}

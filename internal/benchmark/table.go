@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -11,8 +13,12 @@ import (
 	"text/tabwriter"
 )
 
-// units are the columns of the table.
-var units = []string{"s", rateUnit, "send-s/GB", "recv-s/GB", "send-MiB", "recv-MiB"}
+// units are what the table has the medians of.
+var units = []string{rateUnit, "send-s/GB", "recv-s/GB", "send-MiB", "recv-MiB"}
+
+// columns of the table: the last two are weir's rate and CPU as multiples of those
+// of the tool in the row.
+var columns = []string{"link", "MTU", "loss %", "tool", "runs", rateUnit, "send s/GB", "recv s/GB", "send MiB", "recv MiB", "rate x", "CPU x"}
 
 const rateUnit = "Gbit/s"
 
@@ -31,44 +37,76 @@ func (r *row) median(unit string) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// label is a name without what all have in common.
+// label has the columns that say what was measured.
 func (r *row) label() string {
-	_, name, _ := strings.Cut(r.name, "/")
-	return strings.ReplaceAll(name, "/", " ")
+	var words []string
+	for part := range strings.SplitSeq(r.name, "/") {
+		if _, value, ok := strings.Cut(part, "="); ok {
+			words = append(words, value)
+		}
+	}
+	return strings.Join(words, "\t| ")
 }
 
 // printTable prints the medians of the lines in a file, and what weir reaches of
-// the others in the same set-up.
+// the others in the same set-up, so that a README takes it as it is.
 func printTable(w io.Writer, path string) error {
 	rows, err := readLines(path)
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "case\truns\tfailed\t%s\tweir is\n", strings.Join(units, "\t"))
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprintf(t, "| %s\t|\n|%s\n", strings.Join(columns, "\t| "), strings.Repeat(" ---\t|", len(columns)))
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d\t%d", r.label(), len(r.values[units[0]]), r.failed)
+		fmt.Fprintf(t, "| %s\t| %s\t|", r.label(), r.count())
 		for _, u := range units {
-			fmt.Fprintf(t, "\t%.2f", r.median(u))
+			fmt.Fprintf(t, " %s\t|", r.cell(u))
 		}
-		fmt.Fprintf(t, "\t%s\n", ratio(rows, r))
+		rate, cpu := ratios(rows, r)
+		fmt.Fprintf(t, " %s\t| %s\t|\n", rate, cpu)
 	}
 	return t.Flush()
 }
 
-// ratio compares weir with another tool.
-func ratio(rows []*row, r *row) string {
+// count says how many runs arrived whole, and how many not.
+func (r *row) count() string {
+	if n := len(r.values[rateUnit]); r.failed > 0 {
+		return fmt.Sprintf("%d (%d not)", n, r.failed)
+	} else {
+		return strconv.Itoa(n)
+	}
+}
+
+// cell is the median of one column.
+func (r *row) cell(unit string) string {
+	switch {
+	case len(r.values[unit]) == 0:
+		return ""
+	case strings.HasSuffix(unit, "MiB"):
+		return strconv.FormatFloat(r.median(unit), 'f', 0, 64)
+	}
+	return strconv.FormatFloat(r.median(unit), 'f', 2, 64)
+}
+
+// ratios compares weir with another tool: its rate, and its CPU at both ends.
+func ratios(rows []*row, r *row) (rate, cpu string) {
 	at, tool, _ := strings.Cut(r.name, "tool=")
 	for _, ours := range rows {
 		if tool != "weir" && !ofTree(tool) && ours.name == at+"tool=weir" && r.median(rateUnit) > 0 {
-			return fmt.Sprintf("%.2f of its rate", ours.median(rateUnit)/r.median(rateUnit))
+			return fmt.Sprintf("%.2f", ours.median(rateUnit)/r.median(rateUnit)), fmt.Sprintf("%.2f", ours.work()/r.work())
 		}
 	}
-	return ""
+	return "", ""
 }
+
+// work is what a gigabyte costs at both ends together.
+func (r *row) work() float64 { return r.median(units[1]) + r.median(units[2]) }
 
 func readLines(path string) (rows []*row, err error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"weir/internal/config"
 )
 
 // programs builds weir-send, weir-recv and the weir-recv that loses frames.
@@ -42,8 +44,8 @@ func (b *bench) newPair(ctx context.Context, dir string, s setup) (*pair, error)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"init", "--name", "prod", "--to", recvAddr + ":4600", "--receiver", pub, "--rate", b.opt.rate.String(),
-		"--mtu", fmt.Sprint(s.mtu), "--burst", b.opt.burst.String(), "--overhead", b.opt.overhead.String(), "--config", p.path("sender.toml")}
+	args := []string{"init", "--name", "prod", "--to", recvAddr + ":4600", "--receiver", pub, "--rate", b.rate.String(),
+		"--mtu", fmt.Sprint(s.mtu), "--burst", b.opt.burst.String(), "--overhead", b.parity(s.loss).String(), "--config", p.path("sender.toml")}
 	if pub, err = p.tool(ctx, "weir-send", args...); err != nil {
 		return nil, err
 	}
@@ -113,6 +115,20 @@ func (p *pair) push(ctx context.Context, s setup, path string) (o outcome, err e
 	}
 	o.took = published.Sub(begun)
 	return o, nil
+}
+
+// Parity of 10 % cannot heal a loss of 5 %.
+const (
+	heavyLoss   = 5 // percent
+	heavyParity = config.Percent(25)
+)
+
+// parity returns the overhead for a loss in percent.
+func (b *bench) parity(loss float64) config.Percent {
+	if loss >= heavyLoss {
+		return max(b.opt.overhead, heavyParity)
+	}
+	return b.opt.overhead
 }
 
 // weir measures weir: a push of the file, until it is published.
