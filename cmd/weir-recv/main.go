@@ -28,6 +28,7 @@ func rootCommand() *cobra.Command {
 		runCommand(path),
 		sendersCommand(path),
 		trustCommand(path),
+		unitCommand(path),
 	)
 	return root
 }

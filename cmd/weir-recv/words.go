@@ -148,6 +148,13 @@ not with what lacks, and every loss. SIGINT or SIGTERM end it in good order.
 
 With --exit-after or --exit-idle it ends by itself, with 3 if fewer restore
 points became whole than were asked for, or if one that it saw is not whole.`
+	unitShort = "Print a systemd unit for run"
+	unitLong  = `unit prints a service for systemd that runs this program with this configuration: it
+waits until the file systems of the vault are mounted, is started again when it
+fails, and may write to nothing but the vault, its state and the status files. Run it
+once more when one of these has moved.`
+	unitExample = `  weir-recv unit > /etc/systemd/system/weir-recv.service
+  systemctl enable --now weir-recv`
 	exitAfterFlag = "end after `N` restore points became whole"
 	exitIdleFlag  = "end when nothing came for this long, as in 30s"
 	startedWords  = "listening"

@@ -32,6 +32,7 @@ func rootCommand() *cobra.Command {
 		rotateCommand(path),
 		runCommand(path),
 		statusCommand(path),
+		unitCommand(path),
 	)
 	return root
 }

@@ -183,6 +183,11 @@ was sent. What arrived only the vault knows.`
 	runLong  = `run is the service: it owns the link, sends a snapshot of every [[source]] when it
 is due, takes the work of weir-send push, and in between tells the receiver that
 it is there. SIGINT or SIGTERM end it.`
+	unitShort = "Print a systemd unit for run"
+	unitLong  = `unit prints a service for systemd that runs this program with this configuration, and
+starts it again when it fails.`
+	unitExample = `  weir-send unit > /etc/systemd/system/weir-send.service
+  systemctl enable --now weir-send`
 	startedWords = "ready to send"
 	stoppedWords = "stopped"
 

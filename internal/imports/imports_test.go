@@ -118,6 +118,7 @@ var allowed = map[string][]string{
 	"internal/repaircode":          {},
 	"internal/restore":             {"internal/manifest", "internal/names"},
 	"internal/terminal":            {"internal/event"},
+	"internal/unit":                {},
 	"internal/terminal/progress":   {"internal/event", "internal/terminal"},
 	"internal/vault":               {"internal/event", "internal/manifest", "internal/masschange", "internal/names", "internal/repaircode"},
 	"internal/sealing":             {},
