@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -35,7 +36,7 @@ type content struct {
 // as the bucket's sequence.
 type catalog struct {
 	db     *bbolt.DB
-	broken error // damage was met: it must be rebuilt
+	damage atomic.Pointer[error] // was met: it must be rebuilt
 }
 
 // errCatalog is returned for an index that is not what was written.
@@ -108,12 +109,20 @@ func openCatalog(path string) (c *catalog, fresh bool, err error) {
 	return c, fresh, nil
 }
 
-// get returns what the catalog knows of an object.
+// broken returns the damage that was met.
+func (c *catalog) broken() error {
+	if err := c.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// get returns what the catalog knows of an object. It may be called from anywhere.
 func (c *catalog) get(k key) (o content, ok bool) {
-	if c.broken != nil {
+	if c.broken() != nil {
 		return o, false
 	}
-	c.broken = guard(func() error {
+	err := guard(func() error {
 		return c.db.View(func(tx *bbolt.Tx) (err error) {
 			id := k.bytes()
 			if data := tx.Bucket(bucketObjects).Get(id); data != nil {
@@ -123,19 +132,22 @@ func (c *catalog) get(k key) (o content, ok bool) {
 			return err
 		})
 	})
-	return o, ok && c.broken == nil
+	if err != nil {
+		c.damage.Store(&err)
+	}
+	return o, ok && err == nil
 }
 
 // update changes the catalog; damage that is met is remembered.
 func (c *catalog) update(change func(*bbolt.Bucket) error) error {
-	if c.broken != nil {
-		return c.broken
+	if err := c.broken(); err != nil {
+		return err
 	}
 	err := guard(func() error {
 		return c.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(bucketObjects)) })
 	})
 	if errors.Is(err, errCatalog) {
-		c.broken = err
+		c.damage.Store(&err)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the catalog: %w", err)
@@ -193,7 +205,7 @@ func (c *catalog) removeAll(keys []key) error {
 
 // close lets go of the index. One that is broken is abandoned.
 func (c *catalog) close() error {
-	if c.broken != nil {
+	if c.broken() != nil {
 		c.abandon()
 		return nil
 	}

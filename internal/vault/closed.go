@@ -121,13 +121,13 @@ const mendEvery = 10 * time.Second
 // mendCatalog makes an index anew that turned out to be damaged while it was in
 // use.
 func (v *Vault) mendCatalog() error {
-	if v.catalog.broken == nil && !v.unfilled || v.opt.Now().Before(v.mendAfter) {
+	if v.catalog.broken() == nil && !v.unfilled || v.opt.Now().Before(v.mendAfter) {
 		return nil
 	}
 	v.mendAfter = v.opt.Now().Add(mendEvery)
-	if v.catalog.broken != nil {
+	if v.catalog.broken() != nil {
 		v.catalog.abandon()
-		if err := v.putCatalogAside(v.catalog.broken); err != nil {
+		if err := v.putCatalogAside(v.catalog.broken()); err != nil {
 			return err
 		}
 		fresh, unfilled, err := openCatalog(v.own(catalogFile))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -13,17 +14,28 @@ import (
 // faulty makes the n-th operation of the disk that is counted fail, and all after
 // it until it is mended.
 type faulty struct {
+	turn   sync.Mutex
 	left   int
 	broken bool
 	err    error
 }
 
 func (f *faulty) fails() bool {
+	f.turn.Lock()
+	defer f.turn.Unlock()
 	f.left--
 	if f.left == 0 {
 		f.broken = true
 	}
 	return f.broken
+}
+
+func (f *faulty) mend() (hit bool) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	hit = f.broken
+	f.left, f.broken = 1<<30, false
+	return hit
 }
 
 func (f *faulty) disk() disk {
@@ -72,21 +84,26 @@ func (f *faulty) disk() disk {
 // TestEveryFaultIsSurvived breaks the disk at each operation in turn. Whatever is
 // reported whole is whole, and when the disk is mended a second pass completes
 // everything, without a restart and with one.
-func TestEveryFaultIsSurvived(t *testing.T) {
+func TestEveryFaultIsSurvived(t *testing.T) { everyFault(t, 0) }
+
+// TestEveryFaultBesideIsSurvived does that while restore points are built beside the
+// vault's goroutine.
+func TestEveryFaultBesideIsSurvived(t *testing.T) { everyFault(t, -1) }
+
+func everyFault(t *testing.T, beside int64) {
 	for _, errno := range []error{unix.EIO, unix.ENOSPC, unix.EROFS} {
 		for n := 1; ; n++ {
 			f := &faulty{left: 1 << 30, err: errno}
 			g := newStore(t)
 			g.kill()
-			g.disk = f.disk()
+			g.disk, g.opt = f.disk(), func(o *Options) { o.Beside = beside }
 			g.open()
 			first, second := g.shot(1, 100, 2<<20), g.shot(2, 3000, 1<<20+5)
 			g.send(first)
 			f.left = n
 			g.send(second)
-			g.v.Settle(true)
-			hit := f.broken
-			f.left, f.broken = 1<<30, false
+			g.settle()
+			hit := f.mend()
 			g.now = g.now.Add(2 * maxBackoff)
 			g.verify()
 			if n%2 == 0 {
@@ -143,7 +160,7 @@ func TestKilledAnywhere(t *testing.T) {
 			g.send(second)
 		}()
 		g.kill()
-		f.left, f.broken = 1<<30, false
+		f.mend()
 		g.verify()
 		g.open()
 		g.verify()

@@ -33,11 +33,18 @@ type linkedFiles map[string]linkedFile
 
 // hardlinkTargets returns the paths that hard links of the manifest name. It
 // returns ErrLimit where they are too many to remember.
-func hardlinkTargets(path string) (linkedFiles, error) { return linkTargets(path, maxLinked) }
+func hardlinkTargets(path string) (linkedFiles, error) {
+	return linkTargets(path, maxLinked, eachEntry)
+}
 
-func linkTargets(path string, most int) (linkedFiles, error) {
+func (b *builder) hardlinkTargets(path string) (linkedFiles, error) {
+	return linkTargets(path, maxLinked, b.each)
+}
+
+// linkTargets reads the manifest with each.
+func linkTargets(path string, most int, each func(string, func(*manifest.Entry) error) error) (linkedFiles, error) {
 	targets, held := linkedFiles{}, 0
-	err := eachEntry(path, func(e *manifest.Entry) error {
+	err := each(path, func(e *manifest.Entry) error {
 		if e.Kind != manifest.Hardlink {
 			return nil
 		}

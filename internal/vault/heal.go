@@ -157,7 +157,7 @@ func (v *Vault) linkBack(s *survey, good map[ObjectID]string) {
 		k := key{s.sender, id}
 		err := v.objectDir(k)
 		if err == nil {
-			err = v.linkOrCopy(path, filepath.Dir(v.layout.object(k)), id.String())
+			err = v.builder().linkOrCopy(path, filepath.Dir(v.layout.object(k)), id.String())
 		}
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			v.troubled(fmt.Errorf("linking an object back: %w", err))
@@ -285,7 +285,7 @@ func (v *Vault) relinkOne(root *os.Root, k key, p string) error {
 	if err := os.Remove(v.own("staging", "heal")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := v.linkAt(v.layout.object(k), int(staging.Fd()), "heal"); err != nil {
+	if _, err := v.builder().linkAt(v.layout.object(k), int(staging.Fd()), "heal"); err != nil {
 		return err
 	}
 	// A published directory may not be written, save for this moment.

@@ -104,7 +104,7 @@ func (v *Vault) soundOwn(s Snapshot) bool {
 // old ones, one by one: any mix of old and new is found and remade again.
 func (v *Vault) remakeOwn(s Snapshot, takeManifest func(dir string) error) error {
 	tmp := v.own("staging", healDir)
-	if err := clearDir(v.own("staging")); err != nil {
+	if err := removeAll(tmp); err != nil {
 		return err
 	}
 	if err := os.Mkdir(tmp, 0o755); err != nil {
@@ -140,7 +140,7 @@ func (v *Vault) remakeOwn(s Snapshot, takeManifest func(dir string) error) error
 func (v *Vault) goodManifest(s Snapshot, dir string) error {
 	if v.checkOwn(s, v.point(s)) == nil {
 		for _, name := range []string{manifestFile, sigFile} {
-			if err := v.linkOrCopy(filepath.Join(v.point(s), name), dir, name); err != nil {
+			if err := v.builder().linkOrCopy(filepath.Join(v.point(s), name), dir, name); err != nil {
 				return err
 			}
 		}

@@ -238,10 +238,10 @@ func TestLinksInMemoryAreBounded(t *testing.T) {
 	if err := os.WriteFile(path, g.raw(1, lines...).manifest, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := linkTargets(path, 1000*(linkedEntry+5)); err != nil || len(all) != 1000 {
+	if all, err := linkTargets(path, 1000*(linkedEntry+5), eachEntry); err != nil || len(all) != 1000 {
 		t.Errorf("%d, %v", len(all), err)
 	}
-	if _, err := linkTargets(path, 999*(linkedEntry+5)); !errors.Is(err, ErrLimit) {
+	if _, err := linkTargets(path, 999*(linkedEntry+5), eachEntry); !errors.Is(err, ErrLimit) {
 		t.Errorf("one too many: %v", err)
 	}
 }

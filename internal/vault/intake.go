@@ -20,21 +20,40 @@ import (
 // takeManifest unpacks and checks the manifest, if its object is there. A bad one
 // is refused, and the snapshot waits for another.
 func (v *Vault) takeManifest(p *pending) (bool, error) {
-	k := key{p.Sender, p.Ref.Object}
-	if c, ok := v.known(k); !ok || c.Size != p.Ref.ObjectSize {
+	if !v.manifestCame(p) {
 		return false, nil
 	}
-	if len(v.mayHaveSigned(p)) == 0 {
-		return false, nil // who opened the vault knows no keys, or all are revoked
-	}
-	dir := v.layout.pending(p.snap)
-	fresh := filepath.Join(dir, manifestFile+".new")
-	err := v.unpackManifest(p, k, fresh)
+	return v.putManifest(p, v.builder().checkManifest(p, v.mayHaveSigned(p)))
+}
+
+// manifestCame reports whether the packed manifest is there, and somebody may have
+// signed it: who opened the vault may know no keys, or all are revoked.
+func (v *Vault) manifestCame(p *pending) bool {
+	c, ok := v.known(key{p.Sender, p.Ref.Object})
+	return ok && c.Size == p.Ref.ObjectSize && len(v.mayHaveSigned(p)) > 0
+}
+
+// checkManifest unpacks the manifest of a pending snapshot beside its place, and
+// checks it.
+func (b *builder) checkManifest(p *pending, keys []ed25519.PublicKey) error {
+	fresh := filepath.Join(b.pending(p.snap), manifestFile+newSuffix)
+	err := b.unpackManifest(p, keys, fresh)
 	if err == nil {
-		_, err = hardlinkTargets(fresh)
+		_, err = b.hardlinkTargets(fresh)
 	}
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit) {
 		os.Remove(fresh)
+	}
+	return err
+}
+
+// putManifest puts a manifest that was checked to its place, or refuses it.
+func (v *Vault) putManifest(p *pending, err error) (bool, error) {
+	dir := v.layout.pending(p.snap)
+	switch {
+	case errors.Is(err, errUnread):
+		v.forget(key{p.Sender, p.Ref.Object})
+	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit):
 		if v.noteOften(event.ManifestRefused, p.snap, err.Error()) {
 			v.log.Error().Str(event.Field, event.ManifestRefused).Str("snapshot", p.snap.Ref()).Err(err).Msg("manifest refused")
 		}
@@ -45,7 +64,7 @@ func (v *Vault) takeManifest(p *pending) (bool, error) {
 		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
 	}
 	if err == nil {
-		err = v.disk.rename(fresh, filepath.Join(dir, manifestFile))
+		err = v.disk.rename(filepath.Join(dir, manifestFile+newSuffix), filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
 		err = v.disk.syncPath(dir)
@@ -57,15 +76,19 @@ func (v *Vault) takeManifest(p *pending) (bool, error) {
 	return true, nil
 }
 
+// errUnread says that the disk is to blame, not the sender. It may never read this
+// again.
+var errUnread = errors.New("it counts as missing until it comes again")
+
 // unpackManifest decompresses the manifest into path and checks all of it: size,
-// hash, signature, form, and that it is of this snapshot.
-func (v *Vault) unpackManifest(p *pending, k key, path string) error {
-	in, err := os.Open(v.layout.object(k))
+// hash, signature by one of the keys, form, and that it is of this snapshot.
+func (b *builder) unpackManifest(p *pending, keys []ed25519.PublicKey, path string) error {
+	in, err := os.Open(b.object(key{p.Sender, p.Ref.Object}))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	read := &diskReader{file: in}
+	read := &diskReader{file: in, stopped: b.stopped}
 	zip, err := zstd.NewReader(read, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -76,32 +99,36 @@ func (v *Vault) unpackManifest(p *pending, k key, path string) error {
 		return err
 	}
 	defer out.Close()
-	w := &diskWriter{disk: &v.disk, file: out, space: &v.space}
-	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w), v.mayHaveSigned(p)); err != nil {
+	w := &diskWriter{disk: &b.disk, file: out, space: b.space}
+	if err := p.readManifest(io.TeeReader(io.LimitReader(zip, p.Ref.Size+1), w), keys); err != nil {
 		switch {
 		case w.err != nil:
 			return w.err
+		case errors.Is(read.err, errStopped):
+			return errStopped
 		case read.err != nil:
-			// The disk is to blame, not the sender. It may never read this again.
-			v.forget(k)
-			return fmt.Errorf("%w; it counts as missing until it comes again", read.err)
+			return fmt.Errorf("%w; %w", read.err, errUnread)
 		}
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if w.off != p.Ref.Size {
 		return fmt.Errorf("%w: %w", ErrDamaged, errNotThis)
 	}
-	return v.disk.sync(out)
+	return b.disk.sync(out)
 }
 
 // diskReader remembers the errors of the disk, so that they are told apart from
 // those of what is read.
 type diskReader struct {
-	file *os.File
-	err  error
+	file    *os.File
+	stopped func() error
+	err     error
 }
 
 func (r *diskReader) Read(p []byte) (n int, err error) {
+	if r.err = r.stopped(); r.err != nil {
+		return 0, r.err
+	}
 	if n, err = r.file.Read(p); err != nil && err != io.EOF {
 		r.err = err
 	}

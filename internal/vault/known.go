@@ -2,7 +2,6 @@ package vault
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -189,15 +188,8 @@ func (v *Vault) letGo() {
 	clear(v.held)
 }
 
-// syncFileSystem syncs everything on the vault's file system. Errors of writes
-// since the vault was opened, or since the last time, are reported here (Linux
-// 5.8 and later, syncfs(2)).
-func (v *Vault) syncFileSystem() error {
-	if err := v.disk.syncAll(v.root); err != nil {
-		return fmt.Errorf("syncing the file system of %s: %w", v.dir, err)
-	}
-	return nil
-}
+// syncFileSystem syncs everything on the vault's file system.
+func (v *Vault) syncFileSystem() error { return v.builder().syncFileSystem() }
 
 // syncEachOn returns up to how many files are synced one by one.
 //

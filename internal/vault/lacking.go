@@ -17,38 +17,47 @@ const (
 )
 
 // refresh makes the set of missing objects anew from the manifest.
-func (v *Vault) refresh(p *pending) error {
+func (v *Vault) refresh(p *pending) (err error) {
 	if !p.stale {
 		return nil
 	}
-	p.missing, p.more = nil, false
-	room := v.missingRoom(p.Sender)
-	p.missing = map[ObjectID]content{}
-	p.stale = false
-	path := filepath.Join(v.layout.pending(p.snap), manifestFile)
-	err := eachEntry(path, func(e *manifest.Entry) error {
+	p.missing, p.stale = nil, false
+	have := func(id ObjectID) (content, bool) { return v.recorded(key{p.Sender, id}) }
+	p.missing, p.more, err = v.builder().listMissing(p, v.missingRoom(p.Sender), have)
+	v.secondLook(p)
+	return err
+}
+
+// listMissing returns the objects that the manifest lists and that are not had, as
+// many as there is room for.
+func (b *builder) listMissing(p *pending, room int, have func(ObjectID) (content, bool)) (missing map[ObjectID]content, more bool, err error) {
+	missing = map[ObjectID]content{}
+	err = b.each(filepath.Join(b.pending(p.snap), manifestFile), func(e *manifest.Entry) error {
 		if !isObject(e) {
 			return nil
 		}
 		id, c := ObjectID(e.Object), content{e.Size, Hash(e.SHA256)}
-		if have, ok := v.recorded(key{p.Sender, id}); ok && have == c {
+		if had, ok := have(id); ok && had == c {
 			return nil
 		}
-		if _, ok := p.missing[id]; !ok && len(p.missing) >= room {
-			p.more = true
+		if _, ok := missing[id]; !ok && len(missing) >= room {
+			more = true
 			return nil
 		}
-		p.missing[id] = c
+		missing[id] = c
 		return nil
 	})
-	// A second look: an object that was not recorded before a crash is kept only
-	// if some manifest wants it.
+	return missing, more, err
+}
+
+// secondLook takes out of the missing objects what is there by now. One that was not
+// recorded before a crash is kept only if some manifest wants it, as this one does.
+func (v *Vault) secondLook(p *pending) {
 	for id, c := range p.missing {
 		if have, ok := v.known(key{p.Sender, id}); ok && have == c {
 			delete(p.missing, id)
 		}
 	}
-	return err
 }
 
 // missingRoom returns how many missing objects can still be remembered.

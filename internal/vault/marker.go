@@ -97,7 +97,7 @@ func (v *Vault) syncDirs(dirs ...string) error {
 
 // withdraw takes a restore point back that could not be secured.
 func (v *Vault) withdraw(s Snapshot) error {
-	if err := clearDir(v.own("staging")); err != nil {
+	if err := v.unstage(s); err != nil {
 		return err
 	}
 	if err := os.Chmod(v.point(s), 0o755); err != nil {
@@ -106,7 +106,7 @@ func (v *Vault) withdraw(s Snapshot) error {
 	if err := v.disk.rename(v.point(s), v.staging(s)); err != nil {
 		return fmt.Errorf("taking %s back: %w", s.Ref(), err)
 	}
-	return clearDir(v.own("staging"))
+	return v.unstage(s)
 }
 
 // takeUpPlaced brings the publication to its end of a restore point that stood in

@@ -49,6 +49,8 @@ type pending struct {
 	backoff  time.Duration        // and how long the next try waits
 	notTill  time.Time            // when it is worth trying again
 	unsaved  bool                 // info.json could not be written
+	waits    bool                 // to be worked on beside
+	site     *site                // where it is worked on beside, or nil
 }
 
 func isObject(e *manifest.Entry) bool {
@@ -98,6 +100,9 @@ func (v *Vault) isPublished(s Snapshot) bool {
 // until it is.
 func (v *Vault) Touch(s Snapshot) error {
 	s = norm(s)
+	if len(v.sites) > 0 {
+		v.collectSites()
+	}
 	if p := v.pending[s]; p != nil {
 		p.reported = false
 		return nil
@@ -211,9 +216,14 @@ func (v *Vault) takeUp(placed []*pending) error {
 		}
 	}
 	for _, p := range v.pending {
+		begun := time.Now()
+		if p.stale && v.goesBeside(p, begun) {
+			continue // of thousands of large ones nobody could wait for the last
+		}
 		if err := v.refresh(p); err != nil {
 			v.troubled(err)
 		}
+		v.onceOf(p.Sender, begun).left -= time.Since(begun)
 	}
 	return nil
 }
@@ -248,7 +258,9 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 			return v.failed(err)
 		}
 	}
-	return v.failed(v.advance(p))
+	err := v.advance(p)
+	v.startSites()
+	return v.failed(err)
 }
 
 // dropManifest forgets the manifest of a snapshot, first on the disk: a manifest
@@ -287,15 +299,25 @@ func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
 // advance takes a snapshot as far as it goes: manifest, then publication. What
 // took long and came to nothing has to wait, so that the others get their turn.
 func (v *Vault) advance(p *pending) error {
-	begun := time.Now()
-	if begun.Before(p.notTill) {
+	now := time.Now()
+	if p.waits = false; p.site != nil || now.Before(p.notTill) || !v.ripe(p) {
+		return nil
+	}
+	if v.goesBeside(p, now) {
+		p.waits = true // see startSites
 		return nil
 	}
 	err := v.attempt(p)
-	if took := time.Since(begun); took > longAttempt {
-		p.notTill = begun.Add(attemptPause * took)
-	}
+	v.onceOf(p.Sender, now).left -= time.Since(now)
+	v.pause(p, now)
 	return err
+}
+
+// pause lets a snapshot wait that was worked on for long since then.
+func (v *Vault) pause(p *pending, since time.Time) {
+	if took := time.Since(since); took > longAttempt {
+		p.notTill = since.Add(attemptPause * took)
+	}
 }
 
 func (v *Vault) attempt(p *pending) error {
@@ -307,11 +329,7 @@ func (v *Vault) attempt(p *pending) error {
 	if err := v.refresh(p); err != nil {
 		return err
 	}
-	if len(p.missing) > 0 || p.more {
-		return nil
-	}
-	if v.isRevoked(p.Sender, p.Ref.PublicKey) {
-		v.noteOften(event.ManifestRefused, p.snap, "the key that signed it is revoked")
+	if len(p.missing) > 0 || p.more || v.saidRevoked(p) {
 		return nil
 	}
 	return v.publish(p)

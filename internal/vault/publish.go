@@ -3,14 +3,12 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"weir/internal/event"
+	"weir/internal/masschange"
 )
 
 // errMismatch is returned while a tree is built that lists an object otherwise
@@ -20,8 +18,7 @@ var errMismatch = errors.New("an object is not what the manifest lists")
 // publish makes a restore point of a snapshot that lacks nothing. See the package
 // comment for the order, which is what survives a power cut.
 func (v *Vault) publish(p *pending) error {
-	now := v.opt.Now()
-	if wait := now.Sub(p.failed); wait >= 0 && wait < p.backoff {
+	if v.postponed(p) {
 		return nil
 	}
 	err := v.tryToPublish(p)
@@ -30,29 +27,44 @@ func (v *Vault) publish(p *pending) error {
 		return nil
 	}
 	if err != nil {
-		p.failed, p.backoff = now, min(max(2*p.backoff, minBackoff), maxBackoff)
+		v.postpone(p)
 		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
 	}
 	return nil
 }
 
 func (v *Vault) tryToPublish(p *pending) error {
-	if exists(v.point(p.snap)) {
-		if !v.unsettled(p.snap) {
-			return v.takeUpPlaced(p)
-		}
-		if err := v.withdraw(p.snap); err != nil {
-			return err
-		}
+	if done, err := v.settlePlaced(p); done || err != nil {
+		return err
 	}
 	if err := v.syncFresh(); err != nil {
 		return err
 	}
-	if err := v.judge(p); err != nil {
+	history := readHistory(v.layout, p.snap)
+	change, err := v.builder().build(p, history, v.clock.read())
+	if err != nil {
+		v.disown(err)
 		return err
 	}
-	if err := v.stage(p); err != nil {
-		return errors.Join(err, clearDir(v.own("staging")))
+	return v.unveil(p, change, history)
+}
+
+// settlePlaced deals with a restore point that stands in its place already: it is
+// brought to its end, or taken back where it may not last.
+func (v *Vault) settlePlaced(p *pending) (done bool, err error) {
+	switch {
+	case !exists(v.point(p.snap)):
+		return false, nil
+	case v.unsettled(p.snap):
+		return false, v.withdraw(p.snap)
+	}
+	return true, v.takeUpPlaced(p)
+}
+
+// unveil publishes what is built.
+func (v *Vault) unveil(p *pending, change masschange.Measure, history []masschange.Measure) error {
+	if err := v.judge(p, change, history); err != nil {
+		return err
 	}
 	if err := v.lockPoint(p.snap, p.Received); err != nil {
 		return err
@@ -72,62 +84,13 @@ const (
 	maxBackoff = time.Minute
 )
 
-// stage builds the restore point below staging/ and syncs it.
-func (v *Vault) stage(p *pending) error {
-	dir := v.staging(p.snap)
-	if err := clearDir(v.own("staging")); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	pendingDir := v.layout.pending(p.snap)
-	for _, name := range []string{manifestFile, sigFile} {
-		if err := v.linkOrCopy(filepath.Join(pendingDir, name), dir, name); err != nil {
-			return err
-		}
-	}
-	t, err := v.newTree(p, dir)
-	if err != nil {
-		return err
-	}
-	err = t.build(filepath.Join(pendingDir, manifestFile))
-	if err == nil {
-		v.disk.point("built")
-		err = v.syncTree(p, dir, t)
-	}
-	if cerr := t.close(); err == nil {
-		err = cerr
-	}
-	return err
+func (v *Vault) postpone(p *pending) {
+	p.failed, p.backoff = v.opt.Now(), min(max(2*p.backoff, minBackoff), maxBackoff)
 }
 
-// syncTree brings a staged restore point to stable storage.
-func (v *Vault) syncTree(p *pending, dir string, t *tree) error {
-	// The time of the sums is the time of publication, for those who have the
-	// tree alone.
-	now := v.clock.read()
-	if err := os.Chtimes(filepath.Join(dir, sumsFile), now, now); err != nil {
-		return err
-	}
-	p.Received = now
-	if len(t.dirs)+t.files > v.syncEach || t.long {
-		return v.syncFileSystem()
-	}
-	if err := v.disk.sync(t.sumFile); err != nil {
-		return fmt.Errorf("syncing the sums: %w", err)
-	}
-	for _, name := range t.made {
-		if err := v.disk.syncPath(name); err != nil {
-			return err
-		}
-	}
-	for _, name := range t.dirs {
-		if err := v.disk.syncPath(name); err != nil {
-			return err
-		}
-	}
-	return v.disk.syncPath(dir)
+func (v *Vault) postponed(p *pending) bool {
+	wait := v.opt.Now().Sub(p.failed)
+	return wait >= 0 && wait < p.backoff
 }
 
 // published records and tells what has become whole. Trouble from here on costs
@@ -206,59 +169,11 @@ func (v *Vault) publishReady() error {
 			first = err
 		}
 	}
+	v.startSites()
 	if first != nil {
 		v.troubled(first)
 	}
 	return nil
-}
-
-// linkOrCopy links a file into a directory, or copies it where the file system
-// allows no further link.
-func (v *Vault) linkOrCopy(from, dir, name string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = v.linkAt(from, int(f.Fd()), name)
-	return err
-}
-
-// linkAt does that in an open directory. It reports whether a copy was made,
-// which has to be synced.
-func (v *Vault) linkAt(from string, dir int, name string) (copied bool, err error) {
-	err = v.disk.link(from, dir, name)
-	if !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EPERM) {
-		return false, err
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return true, err
-	}
-	defer in.Close()
-	// One object that a manifest lists a million times must not fill the disk.
-	if st, err := in.Stat(); err != nil {
-		return true, err
-	} else if err := v.space.ask(int(st.Size())); err != nil {
-		return true, err
-	}
-	out, err := createAt(dir, name)
-	if err != nil {
-		return true, err
-	}
-	defer out.Close()
-	if _, err := io.Copy(&diskWriter{disk: &v.disk, file: out}, in); err != nil {
-		return true, err
-	}
-	return true, v.disk.sync(out)
-}
-
-func createAt(dir int, name string) (*os.File, error) {
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o444)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), name), nil
 }
 
 // checkChain compares the previous manifest that a manifest names with the one

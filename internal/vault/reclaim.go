@@ -180,7 +180,10 @@ func (v *Vault) reclaim(s Snapshot, k key, ref *ManifestRef) error {
 // unpackOwn makes manifest and signature of what came, and checks both.
 func (v *Vault) unpackOwn(p *pending, k key, dir string) error {
 	path := filepath.Join(dir, manifestFile)
-	if err := v.unpackManifest(p, k, path); err != nil {
+	if err := v.builder().unpackManifest(p, v.mayHaveSigned(p), path); err != nil {
+		if errors.Is(err, errUnread) {
+			v.forget(k)
+		}
 		return err
 	}
 	if _, err := hardlinkTargets(path); err != nil {

@@ -45,6 +45,7 @@ func (v *Vault) Settle(quiet bool) error {
 			}
 		}
 	}
+	v.collectSites()
 	if err := v.publishReady(); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (v *Vault) flushSmallIf(quiet bool) error {
 // reportPartial says what is not whole, once after each stretch of activity.
 func (v *Vault) reportPartial() {
 	for _, p := range v.pending {
-		if p.reported || !p.AbandonedAt.IsZero() {
+		if p.reported || !p.AbandonedAt.IsZero() || p.site != nil || p.waits && !v.postponed(p) {
 			continue
 		}
 		p.reported = true

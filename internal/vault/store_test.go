@@ -63,6 +63,7 @@ func (g *store) open() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	v.burst = time.Hour // on a busy machine
 	g.v = v
 	g.t.Cleanup(func() { g.v.release() })
 }
@@ -188,7 +189,14 @@ func (g *store) finish(s *shot) {
 	g.v.WriteRange(s.Snapshot, s.ref.Object, 0, s.object)
 	g.v.EndObject(s.Snapshot, s.ref.Object, int64(len(s.object)), sha256.Sum256(s.object), nil)
 	g.v.CloseSnapshot(s.Snapshot, s.ref)
-	g.v.Settle(true)
+	g.settle()
+}
+
+// settle lets the vault settle until nothing goes on beside it.
+func (g *store) settle() {
+	for g.v.Settle(true); g.v.Building(); g.v.Settle(true) {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // state returns what the vault lists of a snapshot, "" if nothing.

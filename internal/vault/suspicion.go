@@ -45,18 +45,12 @@ func (l layout) history(s Snapshot) string {
 	return l.own(historyDir, s.Sender, s.Source+jsonSuffix)
 }
 
-// judge measures a snapshot before it is published, and marks it if it differs
-// from the one before as none of that source did. The mark is on the disk before
-// the restore point is.
-func (v *Vault) judge(p *pending) error {
+// judge marks a snapshot before it is published, if it differs from the one before
+// as none of that source did. The mark is on the disk before the restore point is.
+func (v *Vault) judge(p *pending, m masschange.Measure, history []masschange.Measure) error {
 	limits := masschange.Defaults()
 	if v.opt.MassChange != nil {
 		limits = v.opt.MassChange(p.Sender, p.Source)
-	}
-	history := readHistory(v.layout, p.snap)
-	m, err := v.measureChange(p, history)
-	if err != nil {
-		return fmt.Errorf("comparing it with the one before: %w", err)
 	}
 	reasons := masschange.Judge(m, history, limits)
 	if ahead := p.Taken.Sub(v.clock.read()); ahead > takenAhead {
@@ -83,15 +77,15 @@ func (v *Vault) suspect(p *pending, reasons []string) {
 }
 
 // measureChange compares the manifest with that of the restore point before.
-func (v *Vault) measureChange(p *pending, history []masschange.Measure) (m masschange.Measure, err error) {
-	next, closeNext, err := openManifest(filepath.Join(v.layout.pending(p.snap), manifestFile))
+func (b *builder) measureChange(p *pending, history []masschange.Measure) (m masschange.Measure, err error) {
+	next, closeNext, err := b.openManifest(filepath.Join(b.pending(p.snap), manifestFile))
 	if err != nil {
 		return m, err
 	}
 	defer closeNext()
 	var before *manifest.Reader
-	if path := v.manifestBefore(p.snap, history); path != "" {
-		r, closeBefore, err := openManifest(path)
+	if path := b.manifestBefore(p.snap, history); path != "" {
+		r, closeBefore, err := b.openManifest(path)
 		if err == nil {
 			defer closeBefore()
 			before = r
@@ -112,7 +106,7 @@ func (v *Vault) measureChange(p *pending, history []masschange.Measure) (m massc
 	})
 	m.Name = p.snap.Name()
 	for _, e := range picked {
-		if sample := v.sample(key{p.Sender, ObjectID(e.Object)}, e.Size); len(sample) >= masschange.MinSample {
+		if sample := b.sample(key{p.Sender, ObjectID(e.Object)}, e.Size); len(sample) >= masschange.MinSample {
 			m.Sampled++
 			if masschange.Dense(sample) {
 				m.Dense++
@@ -124,8 +118,8 @@ func (v *Vault) measureChange(p *pending, history []masschange.Measure) (m massc
 
 // manifestBefore returns the path of the manifest to compare with: of the restore
 // point published last, as far as it is still there, or else of the newest.
-func (v *Vault) manifestBefore(s Snapshot, history []masschange.Measure) string {
-	dir := filepath.Dir(v.point(s))
+func (l layout) manifestBefore(s Snapshot, history []masschange.Measure) string {
+	dir := filepath.Dir(l.point(s))
 	for i := len(history) - 1; i >= 0; i-- {
 		if name := history[i].Name; name != s.Name() && exists(filepath.Join(dir, name, manifestFile)) {
 			return filepath.Join(dir, name, manifestFile)
@@ -134,15 +128,15 @@ func (v *Vault) manifestBefore(s Snapshot, history []masschange.Measure) string 
 	entries, err := os.ReadDir(dir)
 	for i := len(entries) - 1; err == nil && i >= 0; i-- {
 		if o, err := parseName(s.Sender, s.Source, entries[i].Name()); err == nil && o.Name() != s.Name() {
-			return filepath.Join(v.point(o), manifestFile)
+			return filepath.Join(l.point(o), manifestFile)
 		}
 	}
 	return ""
 }
 
 // sample reads bytes from four places of an object.
-func (v *Vault) sample(k key, size int64) []byte {
-	f, err := os.Open(v.layout.object(k))
+func (l layout) sample(k key, size int64) []byte {
+	f, err := os.Open(l.object(k))
 	if err != nil {
 		return nil
 	}
@@ -161,12 +155,12 @@ func (v *Vault) sample(k key, size int64) []byte {
 	return out
 }
 
-func openManifest(path string) (*manifest.Reader, func() error, error) {
+func (b *builder) openManifest(path string) (*manifest.Reader, func() error, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := manifest.NewReader(f, manifest.Limits{})
+	r, err := manifest.NewReader(&diskReader{file: f, stopped: b.stopped}, manifest.Limits{})
 	if err != nil {
 		f.Close()
 		return nil, nil, err

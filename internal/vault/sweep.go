@@ -61,7 +61,7 @@ func (v *Vault) sweepSender(sender string) error {
 
 func (v *Vault) awaitsManifest(sender string) bool {
 	for _, p := range v.pending {
-		if p.Sender == sender && !p.manifest && p.AbandonedAt.IsZero() {
+		if p.Sender == sender && (!p.manifest || p.stale) && p.AbandonedAt.IsZero() {
 			return true
 		}
 	}

@@ -19,8 +19,8 @@ import (
 // come from the sender: every directory is made and opened by itself, relative
 // to its parent and without following links, so nothing outside can be reached.
 type tree struct {
-	vault   *Vault
-	pending *pending
+	*builder
+	of      *pending
 	base    string   // the data directory
 	at      *os.File // the directory that is being filled, nil in the end
 	path    string   // of it in the snapshot; "" is data itself
@@ -44,13 +44,13 @@ const (
 	inodesAsk = 1000
 )
 
-func (v *Vault) newTree(p *pending, dir string) (*tree, error) {
-	t := &tree{vault: v, pending: p, base: filepath.Join(dir, dataDir)}
+func (b *builder) newTree(p *pending, dir string) (*tree, error) {
+	t := &tree{builder: b, of: p, base: filepath.Join(dir, dataDir)}
 	var err error
 	if t.sumFile, err = os.OpenFile(filepath.Join(dir, sumsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444); err != nil {
 		return nil, err
 	}
-	t.sums = bufio.NewWriterSize(&diskWriter{disk: &v.disk, file: t.sumFile}, 1<<20)
+	t.sums = bufio.NewWriterSize(&diskWriter{disk: &b.disk, file: t.sumFile}, 1<<20)
 	if err := os.Mkdir(t.base, 0o755); err != nil {
 		return t, err
 	}
@@ -65,10 +65,10 @@ func (v *Vault) newTree(p *pending, dir string) (*tree, error) {
 
 // build makes everything that the manifest lists.
 func (t *tree) build(manifestPath string) (err error) {
-	if t.targets, err = hardlinkTargets(manifestPath); err != nil {
+	if t.targets, err = t.hardlinkTargets(manifestPath); err != nil {
 		return err
 	}
-	if err := eachEntry(manifestPath, t.entry); err != nil {
+	if err := t.each(manifestPath, t.entry); err != nil {
 		return err
 	}
 	for t.at != nil {
@@ -121,22 +121,33 @@ func (t *tree) place(e *manifest.Entry) error {
 }
 
 func (t *tree) link(dir int, e *manifest.Entry) error {
-	k := key{t.pending.Sender, ObjectID(e.Object)}
-	want := content{e.Size, Hash(e.SHA256)}
-	have, ok := t.vault.known(k)
-	if _, fresh := t.vault.fresh[k]; !ok || have != want || fresh {
+	k := key{t.of.Sender, ObjectID(e.Object)}
+	have, ok := t.catalog.get(k) // which has nothing that is not synced
+	if !ok || have != (content{e.Size, Hash(e.SHA256)}) {
 		return errMismatch
 	}
-	copied, err := t.vault.linkAt(t.vault.layout.object(k), dir, path.Base(e.Path))
+	copied, err := t.linkAt(t.object(k), dir, path.Base(e.Path))
 	if errors.Is(err, fs.ErrNotExist) {
-		// The catalog has it, the disk has lost it. It counts as missing again.
-		t.vault.forget(k)
-		return errMismatch
+		return &lostObject{k}
 	}
 	if copied {
 		t.note(e.Path)
 	}
 	return err
+}
+
+// lostObject is an object that the catalog has and the disk has lost.
+type lostObject struct{ key key }
+
+func (e *lostObject) Error() string { return fmt.Sprintf("the disk has lost object %v", e.key.id) }
+
+func (e *lostObject) Unwrap() error { return errMismatch }
+
+// disown makes what the disk has lost count as missing again.
+func (v *Vault) disown(err error) {
+	if lost := (*lostObject)(nil); errors.As(err, &lost) {
+		v.forget(lost.key)
+	}
 }
 
 func (t *tree) empty(dir int, name, full string) error {
@@ -154,13 +165,13 @@ func (t *tree) room() error {
 	if t.inodes++; t.inodes%inodesAsk != 0 {
 		return nil
 	}
-	return t.vault.space.inodes()
+	return t.space.inodes()
 }
 
 // note remembers a new file, while there are so few that they are synced one by
 // one.
 func (t *tree) note(full string) {
-	if t.files++; len(t.made) <= t.vault.syncEach {
+	if t.files++; len(t.made) <= t.syncEach {
 		t.made = append(t.made, filepath.Join(t.base, full))
 		t.long = t.long || len(full) > longPath
 	}
@@ -202,7 +213,7 @@ func (t *tree) push(full, name string) error {
 	if err := t.move(name, full); err != nil {
 		return err
 	}
-	if len(t.dirs) <= t.vault.syncEach {
+	if len(t.dirs) <= t.syncEach {
 		t.dirs = append(t.dirs, filepath.Join(t.base, full))
 		t.long = t.long || len(full) > longPath
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,6 +47,9 @@ type Options struct {
 	MassChange func(sender, source string) masschange.Limits
 
 	MaxManifest int64 // bytes of the largest manifest, 0 for DefaultMaxManifest
+	// Beside is from which size of the manifest, in bytes, the work on a snapshot goes
+	// on beside what comes: 0 for DefaultBeside, below 0 always.
+	Beside int64
 
 	Retention  func(sender, source string) Retention // nil: nothing is ever removed
 	PruneEvery time.Duration                         // 0: only when asked
@@ -86,6 +90,7 @@ type Vault struct {
 	bounds // of what one sender can cause
 
 	keeping
+	beside
 
 	space     spaceWatch
 	unfilled  bool                 // the catalog is new
@@ -127,14 +132,17 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	if opt.MaxManifest == 0 {
 		opt.MaxManifest = DefaultMaxManifest
 	}
+	if opt.Beside == 0 {
+		opt.Beside = DefaultBeside
+	}
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
 		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, uncleared: map[Snapshot]*pending{}, noted: map[string]time.Time{},
-		keeping: newKeeping(),
+		keeping: newKeeping(), beside: newBeside(),
 	}
 	if opt.Point != nil {
-		v.disk.point = opt.Point
+		v.disk.point = oneByOne(opt.Point)
 	}
 	v.bounds = newBounds()
 	v.space = spaceWatch{dir: dir, minFree: opt.MinFree}
@@ -143,6 +151,17 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// oneByOne lets the points be passed one after the other, also those beside the
+// vault's goroutine.
+func oneByOne(point func(string)) func(string) {
+	var turn sync.Mutex
+	return func(name string) {
+		turn.Lock()
+		defer turn.Unlock()
+		point(name)
+	}
 }
 
 // acquire takes the lock, opens the files and clears up after a crash.
@@ -264,6 +283,7 @@ func (v *Vault) Close() error {
 		return nil // it is closed already
 	}
 	v.stopScrub()
+	v.stopSites()
 	err := v.flushSmall()
 	if ferr := v.syncFresh(); err == nil {
 		err = ferr
@@ -276,7 +296,7 @@ func (v *Vault) Close() error {
 	if cerr := v.catalog.close(); err == nil {
 		err = cerr
 	}
-	if err == nil && len(v.unswept) == 0 && !v.unfilled && v.catalog.broken == nil {
+	if err == nil && len(v.unswept) == 0 && !v.unfilled && v.catalog.broken() == nil {
 		err = v.leaveMark()
 	}
 	v.catalog = nil
@@ -288,6 +308,7 @@ func (v *Vault) Close() error {
 
 func (v *Vault) release() error {
 	v.stopScrub()
+	v.stopSites()
 	var err error
 	if v.catalog != nil {
 		err = v.catalog.close()

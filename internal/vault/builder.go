@@ -1,0 +1,180 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/manifest"
+	"weir/internal/masschange"
+)
+
+// builder makes manifests and restore points of what the vault has. It works on the
+// vault's goroutine, or with a disk of its own beside it: then it sees no object
+// that is not recorded, and touches nothing but the file that it unpacks and its own
+// directory below staging/.
+type builder struct {
+	layout
+	disk     disk
+	space    *spaceWatch
+	catalog  *catalog
+	root     *os.File     // what syncfs(2) is called on
+	syncEach int          // up to how many files and directories are synced one by one
+	stopped  func() error // errStopped when nobody waits for it any more
+}
+
+// errStopped ends the work of a builder that is not waited for.
+var errStopped = errors.New("the vault is being closed")
+
+// builder returns one that works on the vault's goroutine.
+func (v *Vault) builder() *builder {
+	return &builder{layout: v.layout, disk: v.disk, space: &v.space, catalog: v.catalog, root: v.root,
+		syncEach: v.syncEach, stopped: func() error { return nil }}
+}
+
+// build makes a restore point below staging/, brings it to stable storage, and says
+// how it differs from the one before. It is dated with the time of now.
+func (b *builder) build(p *pending, history []masschange.Measure, now time.Time) (masschange.Measure, error) {
+	change, err := b.measureChange(p, history)
+	if err != nil {
+		return change, fmt.Errorf("comparing it with the one before: %w", err)
+	}
+	p.Received = now
+	if err := b.stage(p); err != nil {
+		return change, errors.Join(err, b.unstage(p.snap))
+	}
+	return change, nil
+}
+
+// unstage removes what was built of a restore point.
+func (l layout) unstage(s Snapshot) error { return removeAll(l.staging(s)) }
+
+// stage builds the restore point below staging/ and syncs it.
+func (b *builder) stage(p *pending) error {
+	dir := b.staging(p.snap)
+	if err := b.unstage(p.snap); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	pendingDir := b.pending(p.snap)
+	for _, name := range []string{manifestFile, sigFile} {
+		if err := b.linkOrCopy(filepath.Join(pendingDir, name), dir, name); err != nil {
+			return err
+		}
+	}
+	t, err := b.newTree(p, dir)
+	if err != nil {
+		return err
+	}
+	err = t.build(filepath.Join(pendingDir, manifestFile))
+	if err == nil {
+		b.disk.point("built")
+		err = b.syncTree(p, dir, t)
+	}
+	if cerr := t.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// syncTree brings a staged restore point to stable storage.
+func (b *builder) syncTree(p *pending, dir string, t *tree) error {
+	// The time of the sums is the time of publication, for those who have the
+	// tree alone.
+	if err := os.Chtimes(filepath.Join(dir, sumsFile), p.Received, p.Received); err != nil {
+		return err
+	}
+	if len(t.dirs)+t.files > b.syncEach || t.long {
+		return b.syncFileSystem()
+	}
+	if err := b.disk.sync(t.sumFile); err != nil {
+		return fmt.Errorf("syncing the sums: %w", err)
+	}
+	for _, name := range t.made {
+		if err := b.disk.syncPath(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range t.dirs {
+		if err := b.disk.syncPath(name); err != nil {
+			return err
+		}
+	}
+	return b.disk.syncPath(dir)
+}
+
+// syncFileSystem syncs everything on the vault's file system. Errors of writes
+// since the root was opened, or since the last time, are reported here (Linux
+// 5.8 and later, syncfs(2)), to each who has opened it by itself.
+func (b *builder) syncFileSystem() error {
+	if err := b.disk.syncAll(b.root); err != nil {
+		return fmt.Errorf("syncing the file system of %s: %w", b.dir, err)
+	}
+	return nil
+}
+
+// each reads a manifest file, as long as anybody waits for that.
+func (b *builder) each(path string, visit func(*manifest.Entry) error) error {
+	return eachEntry(path, func(e *manifest.Entry) error {
+		if err := b.stopped(); err != nil {
+			return err
+		}
+		return visit(e)
+	})
+}
+
+// linkOrCopy links a file into a directory, or copies it where the file system
+// allows no further link.
+func (b *builder) linkOrCopy(from, dir, name string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = b.linkAt(from, int(f.Fd()), name)
+	return err
+}
+
+// linkAt does that in an open directory. It reports whether a copy was made,
+// which has to be synced.
+func (b *builder) linkAt(from string, dir int, name string) (copied bool, err error) {
+	err = b.disk.link(from, dir, name)
+	if !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EPERM) {
+		return false, err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return true, err
+	}
+	defer in.Close()
+	// One object that a manifest lists a million times must not fill the disk.
+	if st, err := in.Stat(); err != nil {
+		return true, err
+	} else if err := b.space.ask(int(st.Size())); err != nil {
+		return true, err
+	}
+	out, err := createAt(dir, name)
+	if err != nil {
+		return true, err
+	}
+	defer out.Close()
+	if _, err := io.Copy(&diskWriter{disk: &b.disk, file: out}, in); err != nil {
+		return true, err
+	}
+	return true, b.disk.sync(out)
+}
+
+func createAt(dir int, name string) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o444)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
