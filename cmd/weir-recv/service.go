@@ -173,11 +173,17 @@ func (s *service) loop(ctx context.Context) error {
 			s.observer.tick(now)
 		})
 		s.reportKernel(now)
-		if s.enough() || s.limits.idle > 0 && now.Sub(last) >= s.limits.idle {
+		if s.enough() || s.idle(now.Sub(last)) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// idle reports whether nothing has come for as long as was asked for. A restore point
+// that is being built is waited for.
+func (s *service) idle(quiet time.Duration) bool {
+	return s.limits.idle > 0 && quiet >= s.limits.idle && !s.vault.Building()
 }
 
 // kernelEvery bounds how often frames that the kernel dropped are told of.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -70,13 +71,18 @@ func (w *world) open(dir string, opt vault.Options) *vault.Vault {
 func write(o order) {
 	w := newWorld(o.Seed, o.Snapshots)
 	answers := bufio.NewReader(os.Stdin)
+	var turn, looking sync.Mutex // points are passed beside the vault's goroutine too
 	tell := func(what, name string) {
+		turn.Lock()
+		defer turn.Unlock()
 		fmt.Println(what, name)
 		_, err := answers.ReadString('\n')
 		must(err)
 	}
 	known := map[string]bool{}
 	listed := func() {
+		looking.Lock()
+		defer looking.Unlock()
 		infos, err := vault.List(o.Vault)
 		must(err)
 		for _, i := range infos {
@@ -89,6 +95,9 @@ func write(o order) {
 	opt := vault.Options{
 		OnPublish: func(i vault.Info) { tell("whole", i.Snapshot().Ref()) },
 		Point:     func(name string) { tell("point", name); listed() },
+	}
+	if o.Seed%2 == 1 {
+		opt.Beside = -1
 	}
 	chance := rand.New(rand.NewPCG(o.Seed, 2))
 	v := w.open(o.Vault, opt)
@@ -127,7 +136,7 @@ func check(o order) {
 	for _, s := range w.shots[:o.Begun] {
 		w.send(v, s, nil)
 	}
-	v.Settle(true)
+	settle(v)
 	var all []string
 	for _, s := range w.shots[:o.Begun] {
 		all = append(all, s.Ref())

@@ -147,7 +147,14 @@ func (w *world) send(v *vault.Vault, s *shot, chance *rand.Rand) {
 	}
 	w.object(v, s, s.ref.Object, s.object, nil)
 	v.CloseSnapshot(s.Snapshot, s.ref)
-	v.Settle(true)
+	settle(v)
+}
+
+// settle lets the vault settle until nothing goes on beside it.
+func settle(v *vault.Vault) {
+	for v.Settle(true); v.Building(); v.Settle(true) {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 const piece = 256 << 10
