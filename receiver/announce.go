@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hpke"
 	"errors"
 	"fmt"
@@ -98,6 +99,9 @@ func (r *Receiver) refuse(a protocol.Announce, frame []byte, err error) {
 	r.drops.count(reason)
 	r.refused.add(frame, reason)
 	if held, ok := r.refusals.pass(r.now); ok {
+		if reason == DropStranger && r.cfg.Stranger != nil {
+			err = cmp.Or(r.cfg.Stranger(a.Key), err)
+		}
 		r.cfg.Log.Warn().Str(event.Field, event.AnnounceRefused).Stringer("reason", reason).Stringer("key", a.Key).
 			Err(err).Uint64("not_logged", held).Msg("announce refused")
 	}

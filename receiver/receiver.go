@@ -56,6 +56,10 @@ type Config struct {
 	// that is trusted. It returns ErrOldOffer for one whose counter is not above that
 	// of the sender's last, and is called from the goroutine that calls the Sink.
 	Offered func(c protocol.KeyChange) error
+	// Stranger, if not nil, may say more to an operator of a key that is not trusted
+	// and came in an announce; nil for nothing. It is called from the thread that
+	// calls Datagram, a few times a second at most.
+	Stranger func(id protocol.KeyID) error
 	// Calibrated, if not nil, is told how a calibration ended, on the thread that
 	// calls Tick.
 	Calibrated func(Calibrated)

@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/rs/zerolog"
 
 	"weir/internal/event"
+	"weir/internal/statefile"
 	"weir/protocol"
 )
 
@@ -115,16 +114,10 @@ func writeState(path string, s savedState) error {
 	if err != nil {
 		return err
 	}
-	// In its own directory: the receiver may not write anywhere else.
-	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+	if err := statefile.Replace(path, data, 0o600); err != nil {
 		return fmt.Errorf("saving the session counters: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("saving the session counters: %w", err)
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return nil
 }
 
 // persist hands the present state over, when it is due or forced.

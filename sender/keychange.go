@@ -3,6 +3,7 @@ package sender
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hpke"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -107,21 +108,43 @@ func (s *Sender) Offered(next ed25519.PrivateKey) bool {
 // of work while Run runs. The caller has put the key in its place: keep is called when
 // nothing is under way any more.
 func (s *Sender) SwitchKey(ctx context.Context, next ed25519.PrivateKey, keep func() error) error {
+	err := s.anew(ctx, func() error {
+		if !s.Offered(next) {
+			return ErrNotOffered
+		}
+		if err := keep(); err != nil {
+			return err
+		}
+		s.cfg.Signer = next
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.cfg.Log.Info().Str(event.Field, event.KeySwitched).Stringer("key", keyID(next)).Msg("signing with the new key from now on")
+	return s.cfg.State.dropOffer()
+}
+
+// SwitchReceiver encrypts to another key of the receiver from now on, in a session of
+// its own, between two pieces of work while Run runs.
+func (s *Sender) SwitchReceiver(ctx context.Context, next hpke.PublicKey) error {
+	return s.anew(ctx, func() error { s.cfg.Receiver = next; return nil })
+}
+
+// anew begins a session between two pieces of work, after something that it goes by
+// was changed. Where change fails, the session before goes on.
+func (s *Sender) anew(ctx context.Context, change func() error) error {
 	turn, err := s.turns.take(ctx, levelRepair)
 	if err != nil {
 		return err
 	}
 	defer turn.leave()
-	if !s.Offered(next) {
-		return ErrNotOffered
-	}
 	done := make(chan error, 1)
 	call := func() error {
-		if err := keep(); err != nil {
+		if err := change(); err != nil {
 			done <- err
 			return nil
 		}
-		s.cfg.Signer = next
 		s.t.next = nil
 		err := s.t.begin()
 		done <- err
@@ -129,16 +152,12 @@ func (s *Sender) SwitchKey(ctx context.Context, next ed25519.PrivateKey, keep fu
 	}
 	select {
 	case s.t.calls <- call:
-		if err := <-done; err != nil {
-			return err
-		}
+		return <-done
 	case <-s.t.stopped:
 		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.cfg.Log.Info().Str(event.Field, event.KeySwitched).Stringer("key", keyID(next)).Msg("signing with the new key from now on")
-	return s.cfg.State.dropOffer()
 }
 
 // offer sends the offer, if there is one.

@@ -46,15 +46,8 @@ func askVault(cmd *cobra.Command, path string, r vault.SignersRequest) error {
 	if err != nil {
 		return err
 	}
-	detail, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	if err := steward.BecomeOwner(c.Vault); err != nil {
-		return err
-	}
 	opt.Log = zerolog.Nop()
-	return vault.Ask(cmd.Context(), c.Vault, opt, vault.Request{Action: vault.ActionSigners, Detail: detail}, nil)
+	return steward.Ask(cmd.Context(), c.Vault, opt, vault.ActionSigners, "", r, nil)
 }
 
 // signerOf returns a sender's key in the vault's form. The text was parsed before.

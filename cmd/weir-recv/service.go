@@ -74,7 +74,7 @@ func (s *service) open(c config.Receiver) error {
 	}
 	s.receiver, err = receiver.New(receiver.Config{
 		Roster: s.roster, Memory: int64(c.Memory), State: c.State, Log: s.log, Now: time.Now,
-		Calibrated: s.calibrated, Offered: s.offered, Sink: &sink{vault: s.vault, log: s.log, seen: s.seen},
+		Calibrated: s.calibrated, Offered: s.offered, Stranger: s.stranger, Sink: &sink{vault: s.vault, log: s.log, seen: s.seen},
 	})
 	if err != nil {
 		return err

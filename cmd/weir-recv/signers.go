@@ -45,6 +45,16 @@ func (s *service) offered(c protocol.KeyChange) error {
 	return nil
 }
 
+// stranger says of a key that is not trusted whether it is one that was offered: the
+// sender has changed over before anybody accepted it.
+func (s *service) stranger(id protocol.KeyID) error {
+	o, ok := s.offers.Find(func(key ed25519.PublicKey) bool { return protocol.NewKeyID(key) == id })
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf(offerWaits, o.Fingerprint(), fmt.Sprintf(acceptOffer, o.Sender, o.Fingerprint()))
+}
+
 // changed goes by other keys, on the goroutine that stores. Keys of this host that
 // cannot be read leave those that are in use in use.
 func (s *service) changed(c vault.SignersChanged) error {

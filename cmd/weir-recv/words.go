@@ -75,6 +75,7 @@ A running weir-recv goes by it at once.`
 	// Name, fingerprint.
 	acceptOffer   = "weir-recv trust %s --offered %s"
 	offeredWords  = "a sender offers a new key: have its fingerprint read from the sender's host, and type the command if it is the same"
+	offerWaits    = "its sender signs with a key that it offered before and that nobody has accepted: if the sender's host shows the fingerprint %s, run `%s`"
 	reloadedWords = "this host's keys were read again"
 	reloadFailed  = "%w; this weir-recv is confined and cannot read its keys there: start it again"
 

@@ -95,6 +95,17 @@ func (s *service) withdrawKey() error {
 	return errors.Join(err, s.sender.WithdrawKey())
 }
 
+// switchReceiver encrypts to another key, which is in the configuration already.
+func (s *service) switchReceiver(ctx context.Context, text string) error {
+	s.keyWork.Lock()
+	defer s.keyWork.Unlock()
+	key, err := keys.ParseReceiver(text)
+	if err != nil {
+		return err
+	}
+	return s.sender.SwitchReceiver(ctx, key)
+}
+
 func publicText(key ed25519.PrivateKey) string {
 	return keys.SenderText(key.Public().(ed25519.PublicKey))
 }

@@ -32,6 +32,8 @@ func (s *service) handle(ctx context.Context, r control.Request, stream *os.File
 		detail, err = struct{}{}, s.calibrate(ctx, r.Calibrate)
 	case control.OfferKey, control.SwitchKey, control.WithdrawKey:
 		detail, err = s.changeKey(ctx, r)
+	case control.SwitchReceiver:
+		detail, err = struct{}{}, s.switchReceiver(ctx, r.Key)
 	case control.Status:
 		detail, err = s.status()
 	default:

@@ -105,12 +105,12 @@ and let the vault trust it no longer, with weir-recv revoke there.
 	receiverShort = "Change over to the receiver's new key"
 	receiverLong  = `receiver puts the key that weir-recv rotate-key printed into the configuration, in the
 place of the one before. The rest of the file stays as it is. A running weir-send
-run encrypts to it when it starts again.`
+run encrypts to it from then on, between two pieces of work.`
 	receiverExample = `  weir-send receiver @receiver.pub`
 	// Path of the configuration, fingerprint.
-	receiverDone = `In %s the receiver's key is now the one with the fingerprint %s.
-Start weir-send run again, if it runs.
-`
+	receiverDone = "In %s the receiver's key is now the one with the fingerprint %s.\n"
+	receiverTold = "The running weir-send run encrypts to it from now on.\n"
+	receiverHalf = "the configuration is changed, but the running weir-send run goes on with the key before: %w; start it again"
 
 	statusShort = "Show what was sent, how often, and what is next"
 	statusLong  = `status asks the running weir-send run; where there is none it says so, and shows

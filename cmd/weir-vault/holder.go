@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,13 +38,7 @@ func (p *place) ask(ctx context.Context, action, ref string, detail, result any)
 	if err != nil {
 		return err
 	}
-	r := vault.Request{Action: action, Snapshot: ref}
-	if detail != nil {
-		if r.Detail, err = json.Marshal(detail); err != nil {
-			return err
-		}
-	}
-	return vault.Ask(ctx, dir, opt, r, result)
+	return steward.Ask(ctx, dir, opt, action, ref, detail, result)
 }
 
 // options returns the rules for the vault in dir.

@@ -19,9 +19,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"weir/internal/manifest"
+	"weir/internal/statefile"
 )
 
 const (
@@ -101,11 +100,11 @@ func Write(dir string, d Day, key ed25519.PrivateKey) error {
 		name    string
 		content []byte
 	}{{name, text}, {name + ".sig", manifest.SignFile(key, Namespace, text)}} {
-		if err := replace(filepath.Join(dir, f.name), f.content); err != nil {
-			return err
+		if err := statefile.Replace(filepath.Join(dir, f.name), f.content, 0o444); err != nil {
+			return fmt.Errorf("writing the attestation: %w", err)
 		}
 	}
-	return syncDir(dir)
+	return nil
 }
 
 // SignerLine returns the line of allowed_signers for the key.
@@ -130,24 +129,7 @@ func addSigner(dir string, pub ed25519.PublicKey) error {
 	if bytes.Contains(old, line) {
 		return nil
 	}
-	return replace(path, append(old, line...))
-}
-
-func replace(path string, content []byte) error {
-	// In its own directory: the receiver may not write anywhere else.
-	if err := renameio.WriteFile(path, content, 0o444, renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask()); err != nil {
-		return fmt.Errorf("writing the attestation: %w", err)
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("writing the attestation: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	if err := statefile.Replace(path, append(old, line...), 0o444); err != nil {
 		return fmt.Errorf("writing the attestation: %w", err)
 	}
 	return nil

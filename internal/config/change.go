@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"weir/internal/statefile"
 )
 
 // SetReceiver puts another receiver's key into the sender's configuration at path
@@ -32,7 +34,7 @@ func SetReceiver(path, key string) error {
 	if err != nil {
 		return fmt.Errorf("changing receiver in %s: %w; write it by hand", path, err)
 	}
-	if err := replaceFile(target, changed); err != nil {
+	if err := statefile.Renew(target, changed); err != nil {
 		return fmt.Errorf("writing the configuration %s: %w", path, err)
 	}
 	return nil

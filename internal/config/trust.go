@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"weir/internal/statefile"
 )
 
 // Reasons for which a sender is not added, or a key not revoked.
@@ -75,7 +75,7 @@ func addTable(path, table string, s TrustedSender, known func(*Receiver) (bool, 
 	if _, err := ParseReceiver(path, data); err != nil {
 		return false, fmt.Errorf("adding to it would break the file: %w", err)
 	}
-	if err := replaceFile(target, data); err != nil {
+	if err := statefile.Renew(target, data); err != nil {
 		return false, fmt.Errorf("writing the configuration %s: %w", path, err)
 	}
 	return true, nil
@@ -121,38 +121,4 @@ func lockDir(dir string) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() { d.Close() }, nil
-}
-
-func replaceFile(path string, data []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	f, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(info.Mode().Perm()))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	// The service may run as another user than the one who trusts a key, and
-	// must still be able to read the file.
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
-			return err
-		}
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

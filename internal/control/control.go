@@ -39,6 +39,8 @@ const (
 	OfferKey    = "offer-key"    // make a new signing key and offer it
 	SwitchKey   = "switch-key"   // sign with it
 	WithdrawKey = "withdraw-key" // and think better of it
+
+	SwitchReceiver = "switch-receiver" // encrypt to another key of the receiver
 )
 
 // Request is what is asked for; push fills the fields down to Compress. Paths are
@@ -56,7 +58,7 @@ type Request struct {
 	Several   bool         `json:"several,omitempty"` // codes for other senders may be among them
 	Calibrate *Calibration `json:"calibrate,omitempty"`
 	Snap      string       `json:"snapshot,omitempty"` // SOURCE@NUMBER, for List to tell its files
-	Key       string       `json:"key,omitempty"`      // fingerprint, for SwitchKey
+	Key       string       `json:"key,omitempty"`      // fingerprint, for SwitchKey; the key itself, for SwitchReceiver
 }
 
 // Calibration is a pattern of frames that leave at rising rates.

@@ -100,6 +100,33 @@ func TestKeyRotation(t *testing.T) {
 	g.check("prod/etc/latest", src)
 }
 
+// TestChangedOverTooEarly lets a sender sign with its new key before anybody has
+// accepted it: the receiver's log says which key that is and how to accept it.
+func TestChangedOverTooEarly(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.sender("prod", g.listen, "200Mbit")
+	g.edit(g.path("prod.toml"), `heartbeat = "10s"`, `heartbeat = "200ms"`)
+	g.startReceiver()
+	g.service("prod")
+	next := printOf(t, g.sendCmd("prod", 0, "rotate-key"))
+	g.waitLog(g.recv, `"event":"key-offered"`)
+	g.sendCmd("prod", 0, "rotate-key", "--switch", next)
+	src := g.tree("src", 100_000, 2)
+	g.push("prod", "etc", 0, src)
+	g.waitLog(g.recv, `"event":"announce-refused"`)
+	accept := "weir-recv trust prod --offered " + next
+	for line := range strings.Lines(g.recv.log()) {
+		if strings.Contains(line, "announce-refused") && !strings.Contains(line, accept) {
+			t.Errorf("the refusal does not say how to accept the key:\n%s", line)
+		}
+	}
+	g.recvCmd(0, "trust", "prod", "--offered", next)
+	g.push("prod", "etc", 0, src)
+	g.waitWhole(1)
+	g.check("prod/etc/latest", src)
+}
+
 // checkRotated looks at what the vault says of restore points by both keys.
 func (g *rig) checkRotated(old, next string) {
 	g.t.Helper()
@@ -211,6 +238,7 @@ func TestReceiverKeyRotation(t *testing.T) {
 			g.waitWhole(whole)
 		}
 	}
+	g.service("early") // goes by the new key without being started anew
 	push("early", "late")
 	pub, said, code := g.run("weir-recv", "rotate-key", "--config", g.path("receiver.toml"))
 	if code != 0 || !strings.Contains(said, "The weir-recv that runs goes by it") {
@@ -221,7 +249,9 @@ func TestReceiverKeyRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	push("early", "late")
-	g.sendCmd("early", 0, "receiver", "@"+g.path("receiver.pub"))
+	if said := g.sendCmd("early", 0, "receiver", "@"+g.path("receiver.pub")); !strings.Contains(said, "running weir-send run encrypts to it") {
+		t.Errorf("the command says:\n%s", said)
+	}
 	g.sender("new", g.listen, "200Mbit")
 	push("early", "late", "new")
 	g.stop(g.recv)

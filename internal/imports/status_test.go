@@ -9,7 +9,7 @@ var (
 	}
 	reportLinks = append([]string{
 		"internal/attestation", "internal/diskuse", "internal/manifest", "internal/masschange", "internal/names", "internal/repaircode",
-		"internal/status", "internal/vault",
+		"internal/statefile", "internal/status", "internal/vault",
 	}, statusLinks...)
 )
 

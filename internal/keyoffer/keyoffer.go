@@ -12,12 +12,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"weir/internal/keys"
 	"weir/internal/names"
+	"weir/internal/statefile"
 )
 
 // An Offer is a key that a sender wants to sign with, signed by one that is trusted.
@@ -48,9 +48,10 @@ var (
 	ErrOften = errors.New("another was offered less than a minute ago")
 )
 
-// A Book holds the offers of a vault. Its methods are called from one goroutine.
+// A Book holds the offers of a vault. It may be used from anywhere.
 type Book struct {
 	dir    string
+	turn   sync.Mutex
 	offers map[string]Offer
 	now    func() time.Time
 }
@@ -88,6 +89,8 @@ func cutSuffix(file string) (name string, ok bool) {
 // the offer is another than before, and returns ErrOld for one that is older than
 // the last.
 func (b *Book) Take(sender string, counter uint64, key ed25519.PublicKey) (Offer, bool, error) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	o := Offer{Sender: sender, Counter: counter, Key: keys.SenderText(key), Received: b.now().UTC()}
 	last, ok := b.offers[sender]
 	switch {
@@ -105,21 +108,24 @@ func (b *Book) Take(sender string, counter uint64, key ed25519.PublicKey) (Offer
 	return o, true, nil
 }
 
+// Find returns the offer of the key that is meant.
+func (b *Book) Find(meant func(ed25519.PublicKey) bool) (Offer, bool) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	for _, o := range b.offers {
+		if key, err := keys.ParseSender(o.Key); err == nil && meant(key) {
+			return o, true
+		}
+	}
+	return Offer{}, false
+}
+
 func (b *Book) write(o Offer) error {
 	data, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(b.dir, o.Sender+suffix)
-	// In its own directory: the receiver may not write anywhere else.
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o600, renameio.WithTempDir(b.dir)); err != nil {
-		return err
-	}
-	d, err := os.Open(b.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return statefile.Replace(filepath.Join(b.dir, o.Sender+suffix), append(data, '\n'), 0o600)
 }
 
 // Read returns what a sender has offered to the vault, or ErrNone.

@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"weir/internal/expectation"
 	"weir/internal/linkquality"
+	"weir/internal/statefile"
 )
 
 // saveEvery is how often the past is saved when nothing special happens.
@@ -59,7 +58,7 @@ func (m *memory) save(r *Reporter) error {
 	return m.each(r, func(path string, k kept, _ int64) error {
 		data, err := k.Save()
 		if err == nil {
-			err = renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(m.dir))
+			err = statefile.Replace(path, data, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("remembering links and alarms: %w", err)
