@@ -180,7 +180,11 @@ func (a *again) send(ctx context.Context, f *os.File, e *manifest.Entry, ranges 
 	if c.object.end().SHA256 != e.SHA256 {
 		return false, nil
 	}
-	return true, a.packer.end(ctx, end, &sentFile{version: version{Object: e.Object}, again: a.cfg.Clock.Now().UnixNano()})
+	out := &sentFile{version: version{Object: e.Object}}
+	if len(a.sent.Passes) > 0 { // else it may be the first time
+		out.again = a.cfg.Clock.Now().UnixNano()
+	}
+	return true, a.packer.end(ctx, end, out)
 }
 
 // copying is one file on its way for another time.

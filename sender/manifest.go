@@ -3,7 +3,6 @@ package sender
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,6 +81,13 @@ func (s *snapshot) closing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Once the manifest may have left, the vault waits for what lacks: from here on
+	// a later start has to be able to finish the snapshot.
+	sent := s.remember(record)
+	err = s.cfg.State.setLatest(s.job.Source, latest{Number: s.result.Number, Taken: s.result.Taken.UnixNano(), Manifest: record.SHA256})
+	if err != nil {
+		return err
+	}
 	add := func(b []byte) []byte { return protocol.AppendManifest(b, record) }
 	if err := s.packer.record(ctx, protocol.ManifestSize, add); err != nil {
 		return err
@@ -95,28 +101,38 @@ func (s *snapshot) closing(ctx context.Context) error {
 			return err
 		}
 	}
-	s.remember(record)
-	return s.cfg.State.setLatest(s.job.Source, latest{
-		Number: s.result.Number, Taken: s.result.Taken.UnixNano(), Manifest: record.SHA256,
-	})
+	return s.finished(sent)
 }
 
-// remember keeps what it takes to send the snapshot again. Trouble with that is
-// no reason to call a snapshot failed that was sent.
-func (s *snapshot) remember(m *protocol.Manifest) {
+// remember keeps what it takes to send the snapshot again, and to finish it after
+// the program was killed. Trouble with that is no reason not to send it.
+func (s *snapshot) remember(m *protocol.Manifest) *Sent {
 	r := &s.result
 	sent := &Sent{
 		Source: r.Source, Number: r.Number, Taken: r.Taken, Paths: s.job.Paths, Object: m.Object, Stored: int64(m.ObjectSize), Size: int64(m.Size),
 		SHA256: m.SHA256, Previous: m.Previous, Signature: m.Signature[:], Signer: keyID(s.cfg.Signer), Files: r.Files, Bytes: r.Bytes, New: r.SentFiles, NewBytes: r.SentBytes,
-		Passes: []time.Time{s.cfg.Clock.Now().UTC()},
 	}
 	err := s.history.keep(sent, io.NewSectionReader(s.manifest.file, 0, sent.Stored))
-	if err != nil {
-		// Or the next start would call it abandoned.
-		err = errors.Join(err, s.cfg.State.begin(r.Source, r.Number, r.Taken, m.SHA256))
-		s.cfg.Log.Error().Str(event.Field, event.Failed).Str("snapshot", r.Name()).Err(err).
-			Msg("the snapshot was sent, but it cannot be sent again")
+	if err == nil {
+		return sent
 	}
+	s.cfg.Log.Error().Str(event.Field, event.Failed).Str("snapshot", r.Name()).Err(err).
+		Msg("the snapshot is sent, but it cannot be sent again")
+	return nil
+}
+
+// finished notes the first pass of a snapshot; sent is nil if it could not be
+// remembered. The first snapshot of a source is all of it, as a refresh is.
+func (s *snapshot) finished(sent *Sent) error {
+	if sent == nil { // the next start must not call it abandoned
+		return s.cfg.State.begin(s.job.Source, s.result.Number, s.result.Taken, s.manifest.Sum())
+	}
+	sent.Passes = []time.Time{s.cfg.Clock.Now().UTC()}
+	err := s.cfg.State.saveSent(sent)
+	if err == nil && (s.job.All || s.cfg.State.refreshTime(sent.Source, keyRefreshed).IsZero()) {
+		err = s.cfg.State.setRefreshTime(sent.Source, keyRefreshed, s.started)
+	}
+	return err
 }
 
 // tailGap is the time between the tail and its repetition: more than any outage

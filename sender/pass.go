@@ -2,12 +2,9 @@ package sender
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"weir/internal/event"
 	"weir/internal/manifest"
@@ -19,11 +16,6 @@ const (
 	lookEvery = time.Minute
 	// passRetry is how long after a failure a pass is tried again.
 	passRetry = 5 * time.Minute
-)
-
-var (
-	keyRefreshing = []byte("refreshing") // when the refresh under way began
-	keyRefreshed  = []byte("refreshed")  // when the last one began that was finished
 )
 
 // task is a pass that is due, now or later.
@@ -130,8 +122,11 @@ func (s *Sender) nextTask() (*task, error) {
 func (s *Sender) passDue(sent *Sent) (time.Time, bool) {
 	r := &s.cfg.Repeat
 	n := len(sent.Passes)
-	if n == 0 || n >= r.Passes {
+	if n >= r.Passes {
 		return time.Time{}, false
+	}
+	if n == 0 { // the program was killed before all of it had left
+		return sent.Taken, true
 	}
 	wait := r.Spacing * time.Duration(n)
 	at := sent.Passes[0].Add(wait)
@@ -139,22 +134,6 @@ func (s *Sender) passDue(sent *Sent) (time.Time, bool) {
 		return now, true
 	}
 	return at, true
-}
-
-// refreshes reports whether the source of a snapshot is refreshed. A stream cannot
-// be read a second time.
-func (s *Sender) refreshes(sent *Sent) bool { return s.cfg.Repeat.Refresh > 0 && len(sent.Paths) > 0 }
-
-func (s *Sender) refreshDue(sent *Sent) time.Time {
-	last := sent.Passes[0]
-	if t := s.cfg.State.refreshTime(sent.Source, keyRefreshed); !t.IsZero() {
-		last = t
-	}
-	at, now := last.Add(s.cfg.Repeat.Refresh), s.cfg.Clock.Now()
-	if at.After(now.Add(s.cfg.Repeat.Refresh)) {
-		return now
-	}
-	return at
 }
 
 func (s *Sender) doTask(ctx context.Context, t *task) error {
@@ -174,9 +153,16 @@ func (s *Sender) doTask(ctx context.Context, t *task) error {
 
 // pass sends a snapshot's objects once more, those that did not go out often
 // enough since. One that was cut short goes on where it was.
-func (s *Sender) pass(ctx context.Context, sent *Sent, u *turn) error {
+func (s *Sender) pass(ctx context.Context, due *Sent, u *turn) error {
+	sent, err := s.cfg.State.sent(due.Source, due.Number)
+	if err != nil || len(sent.Passes) != len(due.Passes) {
+		return err // it was done or forgotten while this waited for the link
+	}
 	number := uint32(len(sent.Passes) + 1)
 	wanted := func(e *manifest.Entry) bool {
+		if number == 1 {
+			return !s.history.listed(sent.Source, e)
+		}
 		return s.cfg.State.times(sent.Source, e.Object).Count < number
 	}
 	a, err := s.sendAgain(ctx, sent, u, wanted)
@@ -193,27 +179,6 @@ func (s *Sender) pass(ctx context.Context, sent *Sent, u *turn) error {
 	}
 	s.told(a, int(number))
 	return nil
-}
-
-// refresh sends all of a snapshot, unchanged files too: what the vault should
-// hold of the source now.
-func (s *Sender) refresh(ctx context.Context, sent *Sent, u *turn) error {
-	began := s.cfg.State.refreshTime(sent.Source, keyRefreshing)
-	if began.IsZero() {
-		began = s.cfg.Clock.Now()
-		if err := s.cfg.State.setRefreshTime(sent.Source, keyRefreshing, began); err != nil {
-			return err
-		}
-	}
-	wanted := func(e *manifest.Entry) bool {
-		return s.cfg.State.times(sent.Source, e.Object).Last.Before(began)
-	}
-	a, err := s.sendAgain(ctx, sent, u, wanted)
-	if err != nil {
-		return fmt.Errorf("refreshing %s/%s: %w", sent.Source, sent.Name(), err)
-	}
-	s.told(a, 0)
-	return s.cfg.State.endRefresh(sent.Source, began)
 }
 
 // sendAgain sends the wanted content of a snapshot, then its manifest.
@@ -248,39 +213,4 @@ func (s *Sender) told(a *Again, number int) {
 	}
 	log.Str(event.Field, event.PassSent).Str("snapshot", s.cfg.Name+"/"+a.Snapshot).Int("pass", number).Bool("refresh", number == 0).
 		Int64("files", a.Files).Int64("bytes", a.Bytes).Int64("gone", a.Gone).Int64("gone_bytes", a.GoneBytes).Msg(words)
-}
-
-func (s *State) refreshTime(source string, key []byte) (t time.Time) {
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		if n := number(tx.Bucket(bucketSources).Bucket([]byte(source)).Get(key)); n != 0 {
-			t = time.Unix(0, int64(n))
-		}
-		return nil
-	})
-	return t
-}
-
-func (s *State) setRefreshTime(source string, key []byte, t time.Time) error {
-	defer s.changes.Add(1)
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(key, binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())))
-	})
-	if err != nil {
-		return fmt.Errorf("saving the time of a refresh of %s: %w", source, err)
-	}
-	return nil
-}
-
-// endRefresh notes that the refresh that began then is finished.
-func (s *State) endRefresh(source string, began time.Time) error {
-	if err := s.setRefreshTime(source, keyRefreshed, began); err != nil {
-		return err
-	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketSources).Bucket([]byte(source)).Delete(keyRefreshing)
-	})
-	if err != nil {
-		return fmt.Errorf("ending a refresh of %s: %w", source, err)
-	}
-	return nil
 }

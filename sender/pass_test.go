@@ -288,40 +288,6 @@ func TestSpoolOfUnfinished(t *testing.T) {
 	}
 }
 
-// TestRefresh sends the latest snapshot whole when it is due, also what has had all
-// of its passes, and then again and again.
-func TestRefresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, dir := newRig(t, func(c *Config) { c.Repeat = Repeat{Refresh: 7 * time.Hour} }), t.TempDir()
-		files := map[string][]byte{"a": noise(1, 70_000), "b": noise(2, 70_000)}
-		write(t, dir, files)
-		settle(t)
-		r.push(Job{Paths: []string{dir}})
-		write(t, dir, map[string][]byte{"b": noise(3, 70_000)})
-		files["b"] = noise(3, 70_000)
-		settle(t)
-		_, second := r.push(Job{Paths: []string{dir}})
-		stop := r.withPasses()
-		for n := range 3 {
-			r.reset()
-			time.Sleep(7*time.Hour - time.Minute)
-			synctest.Wait()
-			if n == 0 && r.came() > 0 {
-				t.Error("it was refreshed too early")
-			}
-			time.Sleep(2 * time.Minute)
-			synctest.Wait()
-			for name, want := range files {
-				r.wantContent(second.entries[name].Object, want)
-			}
-			if r.came() != 3 {
-				t.Errorf("%d objects", r.came())
-			}
-		}
-		stop()
-	})
-}
-
 // TestPassMakesRoom has a push come while a pass is under way: it waits for one
 // block, and the pass goes on afterwards.
 func TestPassMakesRoom(t *testing.T) {

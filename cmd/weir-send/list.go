@@ -86,7 +86,7 @@ func printOverview(w io.Writer, o *sender.Overview) error {
 	fmt.Fprintln(t, listHead)
 	for _, s := range o.Snapshots {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\n", s.Snapshot, humanize.Comma(s.Files), humanize.IBytes(uint64(s.Bytes)),
-			humanize.IBytes(uint64(s.NewBytes)), len(s.Passes), max(o.PassesWanted, len(s.Passes)), when(s.Passes[len(s.Passes)-1]), when(s.Next), remarks(&s))
+			humanize.IBytes(uint64(s.NewBytes)), len(s.Passes), max(o.PassesWanted, len(s.Passes)), when(last(s.Passes)), when(s.Next), remarks(&s))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -96,6 +96,14 @@ func printOverview(w io.Writer, o *sender.Overview) error {
 	}
 	_, err := fmt.Fprintf(w, listSpool, humanize.Comma(o.SpoolObjects), humanize.IBytes(uint64(o.SpoolBytes)), humanize.IBytes(uint64(o.SpoolLimit)))
 	return err
+}
+
+// last returns when the last pass was done, the zero time if none was.
+func last(passes []time.Time) (t time.Time) {
+	if n := len(passes); n > 0 {
+		t = passes[n-1]
+	}
+	return t
 }
 
 func when(t time.Time) string {

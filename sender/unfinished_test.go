@@ -1,0 +1,51 @@
+package sender
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestCutShortAtTheEnd ends the program when the manifest has left and nothing after
+// it. The vault waits for what lacks of such a snapshot: it is not told of as
+// abandoned, the next start finishes it, and the one after it names it as the one
+// before.
+func TestCutShortAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newRig(t, three, func(c *Config) { c.Burst = time.Second }), t.TempDir() // the tail waits for two
+		write(t, dir, map[string][]byte{"a": noise(1, 70_000)})
+		settle(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := r.Push(ctx, Job{Source: "src", Paths: []string{dir}}); err == nil {
+			t.Fatal("the push was not cut short")
+		}
+		r.stop()
+		r.start()
+		r.tells()
+		sent := r.sentOnly("src", 1)
+		if len(sent.Passes) != 0 {
+			t.Fatalf("%+v", sent)
+		}
+		stop := r.withPasses()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if sent = r.sentOnly("src", 1); len(sent.Passes) != 1 || sent.Owed != 0 {
+			t.Errorf("%+v", sent)
+		}
+		r.mu.Lock()
+		if len(r.manifests) == 0 || r.manifests[0].SHA256 != sent.SHA256 {
+			t.Errorf("the manifest did not come again: %v", r.manifests)
+		}
+		r.mu.Unlock()
+		if next, ok := r.passDue(sent); !ok || time.Until(next) < 58*time.Minute {
+			t.Errorf("the second pass is due at %v", next)
+		}
+		stop()
+		r.reset()
+		if _, second := r.push(Job{Paths: []string{dir}}); second.record.Previous != sent.SHA256 {
+			t.Error("the next snapshot names another one before it")
+		}
+	})
+}
