@@ -20,7 +20,7 @@ import (
 // month runs one seed.
 func month(t *testing.T, n uint64, dir string) tally {
 	w := &weathers[int(n)%len(weathers)]
-	h := &hosts{t: t, rng: mrand.New(mrand.NewPCG(n, 3)), dir: dir, gone: map[string]bool{}, whole: map[string]means{}, carried: map[string]bool{}}
+	h := &hosts{t: t, pace: paceOf(n), rng: mrand.New(mrand.NewPCG(n, 3)), dir: dir, gone: map[string]bool{}, carried: map[string]bool{}}
 	h.spool = []sender.SpoolMode{sender.SpoolCopy, sender.SpoolCopy, sender.SpoolLink, sender.SpoolNone}[h.rng.IntN(4)]
 	var err error
 	if h.key, err = protocol.KEM().GenerateKey(); err != nil {
@@ -33,20 +33,16 @@ func month(t *testing.T, n uint64, dir string) tally {
 	h.loss.out = func() bool { now := time.Now(); return now.After(h.outage[0]) && now.Before(h.outage[1]) }
 	h.startReceiver()
 	h.startSender()
-	for day := range 2 * daysOf(n) {
+	for i := range h.pace.snapshots {
 		if h.rng.IntN(8) == 0 { // an outage begins with the snapshot, or in it
-			length := time.Duration(h.rng.Int64N(int64(w.outageUpTo)))
+			length := h.upTo(w.outageUpTo)
 			time.AfterFunc(time.Duration(h.rng.Int64N(int64(100*time.Millisecond))), func() { h.begin(length) })
 		}
-		h.push(day)
-		h.live(w, 10*time.Minute)
-		h.account()
-		h.live(w, 12*time.Hour)
-		h.account()
-		h.operate(18 * time.Hour)
+		h.push(i)
+		h.live(w, h.pace.every)
+		h.operate(h.pace.every * 3 / 2)
 	}
-	time.Sleep(60 * time.Hour) // the last passes, the last heartbeats
-	h.account()
+	time.Sleep(5 * h.pace.every) // the last passes, the last heartbeats
 	h.settleAccounts()
 	h.stopSender(false)
 	h.stopReceiver(false)
@@ -63,22 +59,15 @@ func (h *hosts) list() []vault.Info {
 	return all
 }
 
-// account notes what became whole since it was called last, and by what.
-func (h *hosts) account() {
-	for _, i := range h.list() {
-		ref := i.Snapshot().Ref()
-		if i.State != vault.Whole || h.whole[ref] != 0 {
-			continue
-		}
-		switch {
-		case time.Since(i.Taken) < time.Hour:
-			h.whole[ref] = atOnce
-		case h.carried[ref]:
-			h.whole[ref] = byCode
-		default:
-			h.whole[ref] = byPass
-		}
+// by tells by what a restore point became whole.
+func (h *hosts) by(i *vault.Info) means {
+	switch {
+	case i.Received.Sub(i.Taken) < h.pace.every/12:
+		return atOnce
+	case h.carried[i.Snapshot().Ref()]:
+		return byCode
 	}
+	return byPass
 }
 
 // operate has an operator carry codes for what has not been whole for so long,
@@ -87,12 +76,10 @@ func (h *hosts) operate(age time.Duration) {
 	if h.loss.out() {
 		return
 	}
-	all, _ := h.lacking()
-	all = slices.DeleteFunc(all, func(f vault.Found) bool { return time.Since(f.Taken) < age })
+	all, _ := h.lacking(age)
 	if len(all) > 0 {
 		h.carry(all)
 		time.Sleep(2 * time.Minute)
-		h.account()
 	}
 }
 
@@ -105,9 +92,9 @@ func (h *hosts) sent() []sender.Remembered {
 	return o.Snapshots
 }
 
-// lacking returns the snapshots that are not whole, and how many of them the sender
-// finished and can send.
-func (h *hosts) lacking() (all []vault.Found, finished int) {
+// lacking returns the snapshots of that age that are not whole, and how many of them
+// the sender finished and can send.
+func (h *hosts) lacking(age time.Duration) (all []vault.Found, finished int) {
 	h.t.Helper()
 	dir := filepath.Join(h.dir, "vault")
 	known, sent := map[string]vault.Info{}, map[string]bool{}
@@ -122,6 +109,9 @@ func (h *hosts) lacking() (all []vault.Found, finished int) {
 			if i.State == vault.Abandoned && sent[ref] {
 				h.t.Errorf("%s was finished and counts as abandoned", ref)
 			}
+			continue
+		}
+		if time.Since(i.Taken) < age {
 			continue
 		}
 		f, err := vault.Find(dir, ref)
@@ -145,18 +135,19 @@ const rounds = 8
 func (h *hosts) settleAccounts() {
 	h.t.Helper()
 	h.result.sent = len(h.sent())
+	known := h.list()
 	for _, s := range h.sent() {
-		if !slices.ContainsFunc(h.list(), func(i vault.Info) bool { return i.Snapshot().Ref() == s.Snapshot }) {
+		if !slices.ContainsFunc(known, func(i vault.Info) bool { return i.Snapshot().Ref() == s.Snapshot }) {
 			h.t.Errorf("%s was sent, and the vault does not know of it", s.Snapshot)
 		}
 	}
 	for range rounds {
-		if _, finished := h.lacking(); finished == 0 {
+		if _, finished := h.lacking(0); finished == 0 {
 			break
 		}
 		h.operate(0)
 	}
-	all, after := h.lacking()
+	all, after := h.lacking(0)
 	for _, f := range all {
 		if after > 0 {
 			h.t.Errorf("%s is not whole, and no code makes it so: %+v", f.Ref(), f.Info)
@@ -170,26 +161,23 @@ func (h *hosts) settleAccounts() {
 			h.t.Errorf("%s was never finished, and the vault waits for it: %+v", f.Ref(), f.Info)
 		}
 	}
-	for _, i := range h.list() {
-		if i.State == vault.Abandoned {
-			h.result.broken++
-		}
-	}
 	h.count()
 }
 
-// count adds up by what the snapshots became whole. Some did of which the sender,
-// killed in the last moment, does not know that it finished them.
+// count adds up by what the snapshots became whole.
 func (h *hosts) count() {
 	h.t.Helper()
-	h.account()
 	by := map[means]int{}
-	for _, s := range h.sent() {
-		by[h.whole[s.Snapshot]]++
-		delete(h.whole, s.Snapshot)
+	for _, i := range h.list() {
+		switch i.State {
+		case vault.Whole:
+			by[h.by(&i)]++
+		case vault.Abandoned:
+			h.result.broken++
+		}
 	}
 	r := &h.result
-	r.first, r.passes, r.codes, r.unnoted = by[atOnce], by[byPass], by[byCode], len(h.whole)
+	r.first, r.passes, r.codes = by[atOnce], by[byPass], by[byCode]
 	if r.first+r.passes+r.codes+r.gone != r.sent {
 		h.t.Errorf("the tally does not add up: %+v", *r)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/rand"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -229,17 +230,17 @@ func (w *world) end() {
 	}
 }
 
-// tree makes a source of random files, and changes some of them the next time.
-func tree(t *testing.T, rng *mrand.Rand, dir string) {
+// tree makes a source of random files of less than most bytes, and changes some of
+// them the next time.
+func tree(t *testing.T, rng *mrand.Rand, dir string, files, most int) {
 	t.Helper()
-	for i := range 40 {
+	content := mrand.NewChaCha8([32]byte(binary.BigEndian.AppendUint64(make([]byte, 24), rng.Uint64())))
+	for i := range files {
 		if rng.IntN(3) == 0 {
 			continue
 		}
-		b := make([]byte, rng.IntN(60000))
-		for j := range b {
-			b[j] = byte(rng.Uint32())
-		}
+		b := make([]byte, rng.IntN(most))
+		content.Read(b)
 		path := filepath.Join(dir, fmt.Sprint(i%7), fmt.Sprint(i))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -337,7 +338,7 @@ func (w *world) run(rng *mrand.Rand, s *sender.Sender) {
 		}
 	}
 	for i := range 5 {
-		tree(w.t, rng, src)
+		tree(w.t, rng, src, 40, 60000)
 		if i == 2 { // over the whole of the snapshot, or a part
 			at := time.Now().Add(time.Second + time.Duration(rng.Int64N(int64(400*time.Millisecond))))
 			w.outage = [2]time.Time{at, at.Add(time.Duration(rng.Int64N(int64(time.Minute))))}

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"crypto/sha256"
@@ -16,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/internal/manifest"
@@ -379,9 +379,15 @@ func sumFile(path string) (sum Hash, size int64, err error) {
 	return sumReader(f)
 }
 
+// sumBuffers are kept between files: most are far smaller than a buffer.
+var sumBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<20); return &b }}
+
 func sumReader(r io.Reader) (sum Hash, size int64, err error) {
 	h := sha256.New()
-	size, err = io.Copy(h, bufio.NewReaderSize(r, 1<<20))
+	buf := sumBuffers.Get().(*[]byte)
+	defer sumBuffers.Put(buf)
+	// Without the methods that would make Copy choose a buffer of its own.
+	size, err = io.CopyBuffer(h, struct{ io.Reader }{r}, *buf)
 	h.Sum(sum[:0])
 	return sum, size, err
 }
