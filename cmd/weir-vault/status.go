@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"weir/internal/config"
+	"weir/internal/event"
 	"weir/internal/exit"
 	"weir/internal/expectation"
 	"weir/internal/report"
@@ -80,9 +82,16 @@ func (p *place) status() (s *status.Status, running bool, err error) {
 		return nil, false, terr
 	}
 	if last != nil {
-		s.Started, s.Alarms, s.Senders, s.Scrub, s.Attested = last.Written, last.Alarms, last.Senders, last.Scrub, last.Attested
+		s.Started, s.Alarms, s.Senders, s.Scrub, s.Attested = last.Written, standing(last.Alarms, s.Alarms), last.Senders, last.Scrub, last.Attested
 	}
 	return s, false, nil
+}
+
+// standing returns the alarms that were on when the receiver ended, with those of
+// the tree as they are now.
+func standing(last, tree []expectation.Alarm) []expectation.Alarm {
+	kept := slices.DeleteFunc(last, func(a expectation.Alarm) bool { return a.Event == event.SourceDoubtful })
+	return append(kept, tree...)
 }
 
 func printStatus(w io.Writer, s *status.Status, running, asJSON bool) error {

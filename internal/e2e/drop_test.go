@@ -18,6 +18,7 @@ func TestDropAndAcceptWhileReceiving(t *testing.T) {
 	g := newRig(t)
 	link := g.link(relay.Faults{})
 	g.sender("prod", link.Addr().String(), "200Mbit")
+	g.edit(g.path("receiver.toml"), `status_every = "5s"`, `status_every = "1s"`)
 	g.startReceiver()
 	src := g.tree("src", 500_000, 60)
 	g.push("prod", "etc", 0, src)
@@ -48,7 +49,9 @@ func TestDropAndAcceptWhileReceiving(t *testing.T) {
 	if all := g.vault(0, "list"); !strings.Contains(all, "SUSPICIOUS") || strings.Contains(all, ".000077") {
 		t.Fatalf("listed:\n%s", all)
 	}
+	g.waitVerdict(3, "source-doubtful prod/etc")
 	g.vault(0, "accept", latest)
+	g.waitVerdict(0, "ALL IS AS EXPECTED")
 	g.vault(1, "accept", latest)
 	if all := g.vault(0, "list"); strings.Contains(all, "SUSPICIOUS") {
 		t.Errorf("accepted, and listed as:\n%s", all)
@@ -69,4 +72,15 @@ func TestDropAndAcceptWhileReceiving(t *testing.T) {
 	g.push("prod", "etc", 0, src)
 	g.waitWhole(3)
 	g.check(latest, src)
+}
+
+// waitVerdict waits until weir-vault status ends with the code and says the words.
+func (g *rig) waitVerdict(code int, words string) {
+	g.t.Helper()
+	var said string
+	g.wait(func() bool {
+		out, errs, got := g.run("weir-vault", "status", "--config", g.path("receiver.toml"))
+		said = fmt.Sprintf("%d: %s%s", got, out, errs)
+		return got == code && strings.Contains(out, words)
+	}, func() string { return fmt.Sprintf("%d and %q of status, which ends with %s", code, words, said) })
 }

@@ -92,6 +92,7 @@ const (
 	SourceOverdue   = "source-overdue"
 	SourceSize      = "source-size"
 	SourceNotWhole  = "source-not-whole"
+	SourceDoubtful  = "source-doubtful"
 	LinkSilent      = "link-silent"
 	ClockBehind     = "clock-behind"
 	DiskForecast    = "disk-forecast"

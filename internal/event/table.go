@@ -88,6 +88,7 @@ var Table = []Entry{
 	{SourceOverdue, "error", "the newest whole restore point of a source is older than expect_every allows; repeated daily"},
 	{SourceSize, "error", "the newest restore point of a source is smaller or larger than expected; repeated daily"},
 	{SourceNotWhole, "error", "snapshots of a source are not whole for longer than not_whole_after; repeated daily"},
+	{SourceDoubtful, "error", "a restore point of a source is suspicious and nobody has accepted it, or a revoked key signed the newest; repeated daily"},
 	{LinkSilent, "error", "nothing authentic has come from a trusted sender for longer than silent_after; repeated daily"},
 	{ClockBehind, "error", "this host's clock is behind the vault's, which never runs back; repeated daily"},
 	{DiskForecast, "error", "at the present pace the disk is full within full_within; repeated daily"},

@@ -60,6 +60,7 @@ type Source struct {
 	Rule         Rule
 	Newest       *Point  // whole
 	NotWhole     []Point // the others, by age
+	Doubts       []Doubt // of those that are whole, the oldest first
 }
 
 // Point is a snapshot.
@@ -67,6 +68,13 @@ type Point struct {
 	Ref   string
 	At    time.Time // of the state that it holds, or when it was first heard of
 	Bytes int64
+}
+
+// Doubt is why a whole restore point is not to be trusted unseen.
+type Doubt struct {
+	Ref string
+	Why string
+	Do  string // what settles it
 }
 
 // Sender is what is known of a trusted sender.
@@ -155,6 +163,14 @@ func (w *Watch) source(f Facts, s *Source) (all []finding) {
 	}
 	if s.Newest != nil {
 		all = append(all, band(name, s)...)
+	}
+	if n := len(s.Doubts); n > 0 {
+		d := &s.Doubts[n-1]
+		text := fmt.Sprintf("%s is doubtful: %s; %s", d.Ref, d.Why, d.Do)
+		if n > 1 {
+			text = fmt.Sprintf("%d restore points are doubtful, the newest of them %s", n, strings.Replace(text, " is doubtful", "", 1))
+		}
+		all = append(all, finding{event.SourceDoubtful, name, text})
 	}
 	return append(all, w.notWhole(f, s, name)...)
 }

@@ -210,3 +210,24 @@ func TestSpell(t *testing.T) {
 		}
 	}
 }
+
+// A restore point that nobody trusts unseen is an alarm until somebody has looked.
+func TestDoubtsLastUntilTheyAreSettled(t *testing.T) {
+	h := newHost(t, Rule{})
+	h.arrive(1)
+	h.want("at the start", h.pass(0))
+	s := &h.facts.Sources[0]
+	s.Doubts = []Doubt{{"prod/etc/1", "all files changed", "weir-vault accept prod/etc/1"}}
+	h.want("doubtful", h.pass(time.Minute), "began source-doubtful prod/etc")
+	h.arrive(1)
+	h.want("a good one later", h.pass(time.Hour))
+	h.want("a day later", h.pass(day), "again source-doubtful prod/etc")
+	s.Doubts = append(s.Doubts, Doubt{"prod/etc/3", "half are gone", "weir-vault accept prod/etc/3"})
+	h.want("another", h.pass(time.Minute))
+	const want = "2 restore points are doubtful, the newest of them prod/etc/3: half are gone; weir-vault accept prod/etc/3"
+	if got := h.watch.Alarms()[0].Text; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.Doubts = nil
+	h.want("accepted", h.pass(time.Minute), "ended source-doubtful prod/etc")
+}

@@ -191,16 +191,7 @@ func (r *Reporter) facts(now time.Time, infos []vault.Info, s *status.Status, la
 		f.Elapsed = clock.Sub(r.looked) // both have a monotonic reading
 	}
 	r.looked = clock
-	for _, g := range r.groups(infos) {
-		src := expectation.Source{Sender: g.Sender, Name: g.Source, Rule: r.cfg.Rule(g.Sender, g.Source)}
-		if g.newest != nil {
-			src.Newest = &expectation.Point{Ref: g.newest.Snapshot().Ref(), At: held(g.newest), Bytes: g.newest.Bytes}
-		}
-		for _, p := range g.partial {
-			src.NotWhole = append(src.NotWhole, expectation.Point{Ref: p.Snapshot().Ref(), At: p.Received})
-		}
-		f.Sources = append(f.Sources, src)
-	}
+	f.Sources = r.expected(infos)
 	for i := range s.Senders {
 		snd := &s.Senders[i]
 		e := expectation.Sender{Name: snd.Name, Heard: snd.Heard, Skew: time.Duration(snd.Skew * float64(time.Second))}

@@ -2,13 +2,15 @@ package report
 
 import (
 	"weir/internal/diskuse"
+	"weir/internal/expectation"
 	"weir/internal/linkquality"
 	"weir/internal/status"
 	"weir/internal/vault"
 )
 
 // Tree returns what the vault itself tells, without a receiver: sources, restore
-// points and what is missing, the disk. It writes nothing.
+// points and what is missing, the disk; as alarms what the tree alone shows. It
+// writes nothing.
 func Tree(cfg Config) (*status.Status, error) {
 	r := &Reporter{
 		cfg: cfg, listing: vault.NewListing(cfg.Vault), links: linkquality.New(), disk: &diskuse.History{},
@@ -18,5 +20,9 @@ func Tree(cfg Config) (*status.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.status(r.now(), infos, Facts{}), nil
+	s := r.status(r.now(), infos, Facts{})
+	var w expectation.Watch
+	w.Look(expectation.Facts{Now: s.Written, Sources: r.expected(infos)}, expectation.Limits{})
+	s.Alarms = w.Alarms()
+	return s, nil
 }

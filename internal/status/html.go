@@ -57,9 +57,6 @@ func term(name string, children ...g.Node) g.Node {
 
 func (v *view) page() g.Node {
 	mark := "✓"
-	if v.Doubtful > 0 {
-		mark = "?"
-	}
 	if !v.Good {
 		mark = fmt.Sprintf("✗ %d", len(v.Alarms))
 	}
@@ -95,8 +92,6 @@ func (v *view) page() g.Node {
 func (v *view) verdict() g.Node {
 	class, words := "verdict bad", fmt.Sprintf("%d things are not as expected", len(v.Alarms))
 	switch {
-	case v.Good && v.Doubtful > 0:
-		class, words = "verdict warn", doubtfulOnly
 	case v.Good:
 		class, words = "verdict good", "All is as expected"
 	case len(v.Alarms) == 1:

@@ -45,9 +45,6 @@ func (p *Point) doubts() (all []string) {
 	return all
 }
 
-// doubtfulOnly is the verdict where no alarm is on.
-const doubtfulOnly = "All came as expected, but some of it is doubtful"
-
 // doubtful counts the sources whose newest restore point is not to be trusted
 // unseen.
 func doubtful(s *Status) (n int) {

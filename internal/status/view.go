@@ -17,7 +17,6 @@ import (
 // view is Status in the words and figures of the page.
 type view struct {
 	Good                       bool
-	Doubtful                   int // sources whose newest restore point is not to be trusted unseen
 	Host, Vault, Tool          string
 	Written, WrittenISO        string
 	Started, Every             string
@@ -97,7 +96,6 @@ func (v *view) summary(s *Status) {
 		v.Summary += fmt.Sprintf(", %s not whole", count(partial, "snapshot"))
 	}
 	if n := doubtful(s); n > 0 {
-		v.Doubtful = n
 		v.Summary += fmt.Sprintf(", the newest of %s is not to be trusted unseen", count(n, "source"))
 	}
 	if len(s.Moving) > 0 {
