@@ -122,7 +122,7 @@ func (p *planned) print(w io.Writer) error {
 	row("blocks", planBlocks, humanize.Comma(int64(a.Blocks)), g.K, g.M, g.Depth, g.Symbol, humanize.IBytes(uint64(g.BlockBytes())))
 	row("on the wire", planWire, humanize.Bytes(a.Wire), humanize.Comma(int64(a.Frames)), 100*(float64(a.Wire)/float64(p.size)-1))
 	row("one pass", planTime, spell(a.Time), p.Rate)
-	row("memory", planMemory, humanize.IBytes(a.Sender), humanize.IBytes(a.Receiver))
+	row("memory", planMemory, humanize.IBytes(a.Sender), humanize.IBytes(a.Receiver), humanize.IBytes(a.Behind))
 	row("outage", planOutage, a.Bridged.Round(100*time.Microsecond), p.Burst, p.loss, chance(a.Outage))
 	row("loss", planLoss, p.loss, chance(a.Column), humanize.Bytes(uint64(a.Missing)))
 	row("a hole", planHole, chance(a.Pass), p.passes, chance(a.Passes))

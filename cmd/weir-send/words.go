@@ -137,7 +137,7 @@ there is one. Nothing is sent.`
 	// Time, rate.
 	planTime = "%s at %v"
 	// Sizes.
-	planMemory = "%s for blocks on the sender, %s on the receiver"
+	planMemory = "%s on the sender; %s on the receiver, %s where its disk is now and then behind, at most its setting memory"
 	// Time bridged, burst, loss, probability.
 	planOutage = "%v is bridged; with %v and %v loss in it, a block keeps a hole with %s"
 	// Loss, probability, size.

@@ -36,11 +36,15 @@ import (
 )
 
 // What each side holds, in blocks of the largest size: the sender fills one, has
-// one waiting and one leaving; the receiver puts together the one that comes and
-// the one that it overtakes, for each of the two sessions that may overlap.
+// one waiting and one leaving; the receiver puts one together while it writes the
+// one before, and has one more waiting where its disk is now and then behind. A
+// disk that is slower than the link makes it take more, up to its memory. Program
+// is what each takes beside blocks, in bytes, as measured.
 const (
 	SenderBlocks   = 3
-	ReceiverBlocks = 4
+	ReceiverBlocks = 2
+	BehindBlocks   = 3
+	Program        = 14 << 20
 )
 
 // Question is what is to be sent, and over which link.
@@ -59,8 +63,9 @@ type Answer struct {
 	Frames   uint64
 	Wire     uint64        // bytes, with parity, headers and Ethernet
 	Time     time.Duration // of one pass
-	Sender   uint64        // bytes of memory for blocks
-	Receiver uint64
+	Sender   uint64        // bytes of memory
+	Receiver uint64        // bytes of memory, with a disk that always keeps up
+	Behind   uint64        // the same with one that is now and then behind
 	Bridged  time.Duration // the longest outage that parity heals when nothing else is lost
 	Column   float64       // probability that a column is not healed
 	Pass     float64       // that one pass leaves a hole
@@ -73,7 +78,10 @@ type Answer struct {
 func Reckon(q Question) Answer {
 	g := q.Geometry
 	frame := uint64(geometry.FrameBits(g.Symbol) / 8)
-	a := Answer{Sender: SenderBlocks * uint64(g.BlockBytes()), Receiver: ReceiverBlocks * uint64(g.BlockBytes())}
+	a := Answer{
+		Sender: SenderBlocks*uint64(g.BlockBytes()) + Program, Receiver: ReceiverBlocks*uint64(g.BlockBytes()) + Program,
+		Behind: BehindBlocks*uint64(g.BlockBytes()) + Program,
+	}
 	room := uint64(g.DataBytes() - recordBytes)
 	a.Blocks = (q.Size + room - 1) / room
 	a.Frames = a.Blocks * uint64(g.Symbols())
