@@ -41,14 +41,18 @@ type again struct {
 }
 
 func (s *Sender) again(sent *Sent, u *turn) *again {
-	return &again{
+	a := &again{
 		Sender: s, sent: sent, trees: &trees{paths: sent.Paths},
 		packer: &packer{
-			t: s.t, turn: u, lone: u.level == levelPass, codes: map[[2]int]*fec.Code{}, context: sent.context(),
+			t: s.t, turn: u, shape: s.t.full, codes: map[[2]int]*fec.Code{}, context: sent.context(),
 			ledger: &ledger{state: s.cfg.State, source: sent.Source, saved: s.cfg.Clock.Now()},
 		},
 		result: Again{Snapshot: sent.Source + "/" + sent.Name()},
 	}
+	if u.level == levelPass {
+		a.packer.lone, a.packer.shape = true, s.t.passShape()
+	}
+	return a
 }
 
 // close gives back what the work held, and remembers what has left.

@@ -23,8 +23,9 @@ const (
 // is full, so that each has the parity that bridges a whole burst.
 type packer struct {
 	t       *transmitter
-	turn    *turn // to make room for more urgent work; nil for none
-	lone    bool  // fill no block before the one before it has left
+	turn    *turn             // to make room for more urgent work; nil for none
+	lone    bool              // keep the way short for more urgent work
+	shape   protocol.Geometry // of a block that others follow
 	codes   map[[2]int]*fec.Code
 	context protocol.Context
 	ledger  *ledger
@@ -33,7 +34,7 @@ type packer struct {
 }
 
 // room returns the bytes that are left in the block.
-func (p *packer) room() int { return p.t.full.DataBytes() - p.block.used }
+func (p *packer) room() int { return p.shape.DataBytes() - p.block.used }
 
 // begin makes sure that there is a block with a context.
 func (p *packer) begin(ctx context.Context) error {
@@ -52,14 +53,15 @@ func (p *packer) begin(ctx context.Context) error {
 	return nil
 }
 
-// makeRoom lets more urgent work go first. A lone packer also waits until its own
-// last block has left, so that such work has one block before it at the most.
+// makeRoom lets more urgent work go first. A lone packer also waits until no more
+// than one of its own blocks is on its way, so that such work has two short blocks
+// before it at the most, and the link does not stand still while one is filled.
 func (p *packer) makeRoom(ctx context.Context) error {
 	err := p.turn.yield(ctx)
 	if err != nil || !p.lone {
 		return err
 	}
-	if err := p.drain(ctx); err != nil {
+	if err := p.await(ctx, blocksHeld-1); err != nil {
 		return err
 	}
 	return p.turn.yield(ctx)
@@ -72,7 +74,7 @@ func (p *packer) data(ctx context.Context, id protocol.ObjectID, offset int64, w
 		return nil, err
 	}
 	if p.room() < minRoom && want > int64(p.room()-protocol.DataHeaderSize) {
-		if err := p.flush(p.t.full); err != nil {
+		if err := p.flush(p.shape); err != nil {
 			return nil, err
 		}
 		return p.data(ctx, id, offset, want)
@@ -101,7 +103,7 @@ func (p *packer) align(want int64) {
 // for some Data, if there is none for the record.
 func (p *packer) compressed(ctx context.Context, c *protocol.Compressed) (bool, error) {
 	if p.block != nil && p.room() < minRoom {
-		if err := p.flush(p.t.full); err != nil {
+		if err := p.flush(p.shape); err != nil {
 			return false, err
 		}
 	}
@@ -131,7 +133,7 @@ func (p *packer) filled(id protocol.ObjectID, offset int64, n int) {
 // record appends a small record, in the next block if this one has no room.
 func (p *packer) record(ctx context.Context, size int, add func(b []byte) []byte) error {
 	if p.block != nil && p.room() < size {
-		if err := p.flush(p.t.full); err != nil {
+		if err := p.flush(p.shape); err != nil {
 			return err
 		}
 	}
@@ -152,15 +154,18 @@ func (p *packer) end(ctx context.Context, e *protocol.End, f *sentFile) error {
 	return err
 }
 
-// flush sends the block on its way in the shape g. A block that others follow has
-// the full shape even if a large End left some of it empty.
+// flush sends the block on its way in the shape g, or in a larger one if a large
+// End made it so. A block that others follow has the packer's shape even if such an
+// End left some of it empty.
 func (p *packer) flush(g protocol.Geometry) error {
 	b := p.block
 	if b == nil {
 		return nil
 	}
 	p.block = nil
-	b.geo = g
+	if b.geo = g; b.used > g.DataBytes() {
+		b.geo = p.t.fit(b.used)
+	}
 	ended := p.ended
 	p.ended = nil
 	b.sent = func() { p.ledger.add(ended) }
@@ -222,12 +227,14 @@ func (p *packer) reclaim(ctx context.Context, want *outBlock) error {
 	}
 }
 
-// drain waits until every block has left: it takes all empty ones and puts them
-// back.
-func (p *packer) drain(ctx context.Context) error {
+// drain waits until every block has left.
+func (p *packer) drain(ctx context.Context) error { return p.await(ctx, blocksHeld) }
+
+// await waits until so many blocks are empty: it takes them and puts them back.
+func (p *packer) await(ctx context.Context, empty int) error {
 	var all []*outBlock
 	var err error
-	for range blocksHeld {
+	for range empty {
 		var b *outBlock
 		if b, err = p.t.take(ctx); err != nil {
 			break

@@ -63,7 +63,7 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 		result: Result{Source: job.Source, Number: n, Taken: taken},
 	}
 	snap.packer = &packer{
-		t: s.t, codes: map[[2]int]*fec.Code{},
+		t: s.t, shape: s.t.full, codes: map[[2]int]*fec.Code{},
 		context: protocol.Context{Source: job.Source, Number: n, Taken: taken.UnixNano()},
 		ledger:  &ledger{state: s.cfg.State, source: job.Source, saved: now},
 	}
