@@ -79,6 +79,7 @@ func (o *object) skip(ctx context.Context, n int64) error {
 // sendFile sends size bytes of f, without its holes. A file that is shorter now
 // ends early; the caller sees that in o.size.
 func (s *snapshot) sendFile(ctx context.Context, f *os.File, size int64, sparse bool, o *object) error {
+	from := reading(f, size)
 	for o.size < size {
 		start, end := o.size, size
 		if sparse && len(o.holes) < maxHoles(s.packer.t.full) {
@@ -90,7 +91,7 @@ func (s *snapshot) sendFile(ctx context.Context, f *os.File, size int64, sparse 
 		if start == end {
 			continue
 		}
-		n, err := s.sendRange(ctx, io.NewSectionReader(f, start, end-start), end-start, o)
+		n, err := s.sendRange(ctx, io.NewSectionReader(from, start, end-start), end-start, o)
 		if err != nil || n < end-start {
 			return err
 		}

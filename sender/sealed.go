@@ -47,7 +47,7 @@ func (s *snapshot) sendSealed(ctx context.Context, f *os.File, size int64, o *ob
 	if size == 0 {
 		return nil
 	}
-	sealed, err := seal.Open(f, size)
+	sealed, err := seal.Open(reading(f, size), size)
 	if err != nil {
 		return err
 	}
@@ -58,13 +58,13 @@ func (s *snapshot) sendSealed(ctx context.Context, f *os.File, size int64, o *ob
 // content is what an object is read from once more.
 func (a *again) content(f *os.File, e *manifest.Entry) (io.ReaderAt, error) {
 	if e.Plain == 0 {
-		return f, nil
+		return reading(f, e.Size), nil
 	}
 	known, ok := a.cfg.State.known(a.sent.Source, e.Path)
 	if !ok || known.Object != e.Object || known.Seal == "" {
-		return f, nil // from the spool of a stream: the object itself
+		return reading(f, e.Size), nil // from the spool of a stream: the object itself
 	}
-	return known.Seal.Open(f, e.Plain)
+	return known.Seal.Open(reading(f, e.Plain), e.Plain)
 }
 
 // counting counts what passes.

@@ -16,9 +16,14 @@ type disk struct {
 	create  func(path string, p []byte) error // a new file with this content, read-only
 	sync    func(f *os.File) error
 	syncAll func(f *os.File) error // the whole file system that f lies on
-	rename  func(from, to string) error
-	link    func(from string, dir int, name string) error
-	point   func(name string) // a named point of the discipline is passed
+	// writeOut begins to write a range of f to the disk and does not wait for it.
+	writeOut func(f *os.File, off, n int64) error
+	// forget lets go of the memory that a range of f takes, all from off on for 0, as
+	// far as the disk has it.
+	forget func(f *os.File, off, n int64)
+	rename func(from, to string) error
+	link   func(from string, dir int, name string) error
+	point  func(name string) // a named point of the discipline is passed
 }
 
 func realDisk() disk {
@@ -27,7 +32,13 @@ func realDisk() disk {
 		create:  createFile,
 		sync:    func(f *os.File) error { return f.Sync() },
 		syncAll: func(f *os.File) error { return unix.Syncfs(int(f.Fd())) },
-		rename:  os.Rename,
+		writeOut: func(f *os.File, off, n int64) error {
+			return unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+		},
+		forget: func(f *os.File, off, n int64) {
+			_ = unix.Fadvise(int(f.Fd()), off, n, unix.FADV_DONTNEED) // it stays in memory otherwise
+		},
+		rename: os.Rename,
 		link: func(from string, dir int, name string) error {
 			return unix.Linkat(unix.AT_FDCWD, from, dir, name, 0)
 		},

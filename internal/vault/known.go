@@ -182,7 +182,10 @@ func (v *Vault) hold(k key, f *os.File) error {
 const maxHeld = 64
 
 func (v *Vault) letGo() {
-	for _, f := range v.held {
+	for k, f := range v.held {
+		if v.fresh[k].Size >= window {
+			v.disk.forget(f, 0, 0)
+		}
 		f.Close()
 	}
 	clear(v.held)

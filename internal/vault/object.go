@@ -40,6 +40,7 @@ type object struct {
 	hash     hash.Hash // of the bytes up to frontier
 	frontier int64
 	dirty    int64 // bytes written since the map was saved
+	out      writeback
 	used     uint64
 	saved    time.Time
 }
@@ -180,6 +181,9 @@ func (v *Vault) write(o *object, off int64, p []byte) error {
 		if err := v.writePart(o, off+int64(at), p[at:min(at+writeStep, len(p))]); err != nil {
 			return err
 		}
+	}
+	if err := v.writeBack(o, off, off+int64(len(p))); err != nil {
+		return err
 	}
 	if o.dirty >= mapBytes {
 		if err := v.saveMap(o); err != nil {

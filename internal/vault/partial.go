@@ -174,7 +174,7 @@ func (v *Vault) revert(o *object) {
 			safe.remove(gap[0]-nearby, gap[1]+nearby)
 		}
 	}
-	o.held, o.hash, o.frontier, o.dirty = safe, sha256.New(), 0, 0
+	o.held, o.hash, o.frontier, o.dirty, o.out = safe, sha256.New(), 0, 0, writeback{}
 	if len(safe) == 0 || v.writeMap(o) != nil {
 		v.drop(o)
 	}
