@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"weir/internal/affinity"
 	"weir/internal/config"
 	"weir/internal/udprx"
 )
@@ -15,6 +16,7 @@ import (
 // there is no turn to take.
 type sockets struct {
 	all    []*udprx.Conn
+	cpus   []int // for each, see config.Lane
 	turn   sync.Mutex
 	others sync.WaitGroup
 	frames atomic.Uint64 // that came over lanes but the first
@@ -33,29 +35,35 @@ func listen(c config.Receiver) (*sockets, error) {
 			_ = s.close()
 			return nil, fmt.Errorf(listenFailed, l.Address, err)
 		}
-		s.all = append(s.all, socket)
+		s.all, s.cpus = append(s.all, socket), append(s.cpus, l.CPU)
 	}
 	return s, nil
 }
 
 // start receives from all lanes but the first, each on a thread of its own.
 func (s *sockets) start(handle func([]byte)) {
-	for _, socket := range s.all[1:] {
+	for i := range s.all[1:] {
 		s.others.Go(func() {
 			runtime.LockOSThread()
-			for {
-				n, err := socket.Receive(handle)
-				if err != nil {
-					select {
-					case s.failed <- err:
-					default:
-					}
-					return
+			if err := s.serve(i+1, handle); err != nil {
+				select {
+				case s.failed <- err:
+				default:
 				}
-				s.frames.Add(uint64(n))
 			}
 		})
 	}
+}
+
+// serve receives from a lane until that fails.
+func (s *sockets) serve(lane int, handle func([]byte)) error {
+	err := affinity.Pin(s.cpus[lane])
+	for err == nil {
+		var n int
+		n, err = s.all[lane].Receive(handle)
+		s.frames.Add(uint64(n))
+	}
+	return err
 }
 
 // receive receives from the first lane. It also returns an error of the others.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"weir/internal/affinity"
 	"weir/internal/config"
 	"weir/internal/event"
 	"weir/internal/exit"
@@ -110,7 +111,10 @@ func (s *service) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	s.observer.start()
-	err := s.loop(ctx)
+	err := affinity.Pin(s.sockets.cpus[0])
+	if err == nil {
+		err = s.loop(ctx)
+	}
 	if cerr := s.close(); err == nil {
 		err = cerr
 	}

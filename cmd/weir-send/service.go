@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/internal/affinity"
 	"weir/internal/config"
 	"weir/internal/geometry"
 	"weir/internal/keys"
@@ -102,7 +103,10 @@ func (s *service) with(ctx context.Context, work func(ctx context.Context) error
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan error, 1)
 	go func() {
-		err := s.sender.Run(ctx)
+		err := affinity.Pin(s.config.CPU)
+		if err == nil {
+			err = s.sender.Run(ctx)
+		}
 		cancel(err)
 		done <- err
 	}()

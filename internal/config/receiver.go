@@ -48,6 +48,7 @@ type Receiver struct {
 	MaxManifest Size
 	Buffer      Size
 	Offload     bool
+	CPU         int // of the thread that receives where there is one lane, AnyCPU for any
 	// Confinement is how much of it there must be: one of the words below.
 	Confinement string
 	LogLevel    string
@@ -86,7 +87,7 @@ func NewReceiver(path string) Receiver {
 	return Receiver{
 		File: path, Keys: []string{stem + ".key"}, State: stem + ".state",
 		Memory: ReceiverMemory, MinFree: Space{Size: DefaultMinFree}, MaxManifest: DefaultMaxManifest, Buffer: DefaultBuffer,
-		Offload: true, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
+		Offload: true, CPU: AnyCPU, Confinement: ConfineBestEffort, LogLevel: "info", LogFormat: "auto",
 		PruneEvery: DefaultPruneEvery, ClockHold: DefaultClockHold, ScrubEvery: DefaultScrubEvery, ScrubRate: DefaultScrubRate,
 		StatusEvery: DefaultStatusEvery, SilentAfter: DefaultSilentAfter, NotWholeAfter: DefaultNotWholeAfter,
 		FullWithin: DefaultFullWithin, AttestationKey: stem + ".attestation.key",
@@ -126,7 +127,7 @@ func ParseReceiver(path string, data []byte) (Receiver, error) {
 
 func (c *Receiver) read(t *table) {
 	t.str("vault", &c.Vault)
-	c.Lanes = readLanes(t, "listen", &c.Listen)
+	c.Lanes = readLanes(t, receives, &c.Listen, &c.CPU)
 	t.list("key", &c.Keys)
 	t.path("state", &c.State)
 	t.text("memory", &c.Memory)

@@ -71,6 +71,7 @@ type Sender struct {
 	Socket    string
 	Heartbeat Duration
 	Offload   bool
+	CPU       int // of the thread that owns the link, AnyCPU for any
 	Repeat    Repeat
 	Metrics   string // path of the metrics file, "" for none
 	LogLevel  string
@@ -103,7 +104,7 @@ func NewSender(path string) Sender {
 	return Sender{
 		File: path, Overhead: DefaultOverhead, Burst: DefaultBurst, BurstBytes: BurstBytes, MTU: MinMTU, Memory: SenderMemory,
 		Key: stem + ".key", State: stem + ".state", Socket: stem + ".sock",
-		Heartbeat: DefaultHeartbeat, Offload: true, Repeat: newRepeat(), LogLevel: "info", LogFormat: "auto",
+		Heartbeat: DefaultHeartbeat, Offload: true, CPU: AnyCPU, Repeat: newRepeat(), LogLevel: "info", LogFormat: "auto",
 	}
 }
 
@@ -147,7 +148,7 @@ func ParseSender(path string, data []byte) (Sender, error) {
 
 func (c *Sender) read(t *table) {
 	t.label("name", &c.Name)
-	c.Lanes = readLanes(t, "to", &c.To)
+	c.Lanes = readLanes(t, "to", &c.To, &c.CPU)
 	t.str("receiver", &c.Receiver)
 	if t.text("rate", &c.Rate) {
 		within(t, "rate", c.Rate, MinRate, MaxRate)

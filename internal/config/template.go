@@ -115,6 +115,7 @@ func (c *Sender) linkSettings() []setting {
 		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for the blocks under way. `burst` is refused where two blocks do not fit; the receiver's\n`memory` should be twice this."},
 		{key: "heartbeat", value: quote(c.Heartbeat.String()), comment: "How often an idle sender says that it is alive and which snapshots it made. A shorter time lets the\nreceiver notice a dead link sooner."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let kernel and network card cut frames out of large buffers (UDP GSO). Write false where a driver\ngarbles them; it costs CPU."},
+		{key: "cpu", value: "2", off: true, comment: "Keep the thread that seals and sends on this CPU, from 0 on: beyond 10 Gbit/s one that serves no\ninterrupts of the network card. Without it, on any."},
 		{key: "key", value: quote(c.Key), comment: "File of this host's secret key, mode 0600. Another key needs a new `weir-recv trust`."},
 		{key: "state", value: quote(c.State), comment: "Database of what was sent already. Without it the next snapshots send everything again."},
 		{key: "socket", value: quote(c.Socket), comment: "Socket through which `weir-send push` hands its work to a running `weir-send run`."},
@@ -140,6 +141,9 @@ const receiverTail = `Several links that carry the same blocks together: write, 
 lane.
   listen     address and UDP port on which its frames are received
   interface  the interface by which they must come in; may be left out
+  cpu        the CPU that its thread is kept on; may be left out
+A fast link can have several lanes, of one interface and different ports: its card then deals frames out to
+several CPUs, and each lane has a socket and a thread.
 
 [[lane]]
 listen = "10.77.0.2:4600"
@@ -201,6 +205,7 @@ func (c *Receiver) settings() []setting {
 		{key: "max_manifest", value: quote(c.MaxManifest.String()), comment: "Largest manifest of a snapshot, about 250 bytes a file. A larger one is refused, so that a sender in\nan attacker's hands cannot keep the vault busy with one."},
 		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let the kernel merge frames before handing them over (UDP GRO). Write false where a driver garbles\nthem; it costs CPU."},
+		{key: "cpu", value: "2", off: true, comment: "Keep the thread that receives on this CPU, from 0 on: beyond 10 Gbit/s one that serves no interrupts of\nthe network card. Without it, on any."},
 		{key: "confinement", value: quote(c.Confinement), comment: "What the kernel takes from weir-recv before the first frame: sockets, sending, starting programs, files\nelsewhere. strict: all of it or no start; best-effort: what this kernel has, and a warning; off."},
 		{key: "key", value: quoteList(c.Keys), comment: "File of this host's secret key, mode 0600, or a list of files: then frames to any of them are taken.\nFILE.old beside each counts too, while it is there: `weir-recv rotate-key` leaves the last key in it, so\nthat senders can move to the new one one by one."},
 		{key: "state", value: quote(c.State), comment: "What must outlive a restart: the highest session of each sender. Without it recorded old frames\ncould be played in again once."},

@@ -34,6 +34,12 @@ var allowedAMD64 = []string{
 	"getrlimit", "arch_prctl", "time", "pipe",
 }
 
+// own are calls that concern the calling thread alone.
+var own = []seccomp.NameWithConditions{{
+	Name:       "sched_setaffinity",
+	Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: 0}},
+}}
+
 // threadsOnly is clone(2) where it makes a thread: never a process, and so never
 // a namespace with powers of its own either.
 var threadsOnly = []seccomp.NameWithConditions{{

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
@@ -99,7 +100,7 @@ func filterCalls() error {
 		Policy: seccomp.Policy{
 			DefaultAction: seccomp.ActionErrno,
 			Syscalls: []seccomp.SyscallGroup{
-				{Names: names(), NamesWithCondtions: threadsOnly, Action: seccomp.ActionAllow},
+				{Names: names(), NamesWithCondtions: slices.Concat(threadsOnly, own), Action: seccomp.ActionAllow},
 				{Names: []string{"clone3"}, Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)},
 			},
 		},
@@ -116,4 +117,4 @@ func names() []string {
 }
 
 // Allowed returns the system calls that stay possible, as an operator reads them.
-func Allowed() []string { return append(names(), "clone(CLONE_THREAD)") }
+func Allowed() []string { return append(names(), "clone(CLONE_THREAD)", "sched_setaffinity(0)") }

@@ -167,6 +167,7 @@ func forbidden(sock int) map[string]func() error {
 		"listen":            func() error { return unix.Listen(sock, 1) },
 		"socketpair":        func() error { _, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0); return err },
 		"setsockopt":        func() error { return unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_BROADCAST, 1) },
+		"sched_setaffinity": func() error { return unix.SchedSetaffinity(os.Getpid(), &unix.CPUSet{}) },
 		"execveat":          raw(unix.SYS_EXECVEAT),
 		"fork":              fork,
 		"memfd_create":      raw(unix.SYS_MEMFD_CREATE),
@@ -230,6 +231,10 @@ func work(dir string) error {
 	}
 	defer f.Close()
 	_, lerr := os.ReadDir(dir)
+	var cpus unix.CPUSet
+	if err := errors.Join(unix.SchedGetaffinity(0, &cpus), unix.SchedSetaffinity(0, &cpus)); err != nil {
+		return err
+	}
 	return errors.Join(f.Sync(), unix.Syncfs(int(f.Fd())), os.Chmod(sub, 0o555), os.Chmod(sub, 0o755), os.RemoveAll(sub), lerr)
 }
 

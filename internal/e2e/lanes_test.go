@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +26,15 @@ func TestLanes(t *testing.T) {
 	g.edit(g.path("prod.toml"), `to = "10.77.0.2:4600"`, "")
 	g.append(g.path("prod.toml"), "[[lane]]\nto = \"10.77.0.2:4600\"\ninterface = \"weir0\"\n[[lane]]\nto = \"10.78.0.2:4600\"\ninterface = \"weir2\"\n")
 	g.edit(g.path("receiver.toml"), `listen = "10.77.0.2:4600"`, "")
-	g.append(g.path("receiver.toml"), "[[lane]]\nlisten = \"10.77.0.2:4600\"\n[[lane]]\nlisten = \"10.78.0.2:4600\"\ninterface = \"weir3\"\n")
+	g.append(g.path("receiver.toml"), "[[lane]]\nlisten = \"10.77.0.2:4600\"\n[[lane]]\nlisten = \"10.78.0.2:4600\"\ninterface = \"weir3\"\ncpu = 0\n")
 	if out := g.must("weir-send", "plan", "--size", "1GB", "--config", g.path("prod.toml")); !strings.Contains(out, "of 2 one may fail altogether") {
 		t.Errorf("the plan does not tell that a lane may fail:\n%s", out)
 	}
 	src := g.tree("src", 150e6, 100)
 	g.startReceiver()
+	if n := boundTo0(t, g.recv.cmd.Process.Pid); n != 1 && runtime.NumCPU() > 1 {
+		t.Errorf("%d threads of the receiver are kept on CPU 0, that of the second lane should be", n)
+	}
 	cut := time.AfterFunc(2*time.Second, func() {
 		exec.Command("ip", "-n", b, "link", "set", "weir3", "down").Run()
 	})
@@ -60,6 +66,22 @@ func TestLanes(t *testing.T) {
 		t.Errorf("the status does not tell of the lane: %v, %+v", err, s.Alarms)
 	}
 	g.check("prod/etc/latest", src)
+}
+
+// boundTo0 returns how many threads of a process may run on CPU 0 only.
+func boundTo0(t *testing.T, pid int) (n int) {
+	t.Helper()
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("there are no threads: %v", err)
+	}
+	for _, path := range all {
+		text, _ := os.ReadFile(path) // the thread may have ended
+		if strings.Contains(string(text), "Cpus_allowed_list:\t0\n") {
+			n++
+		}
+	}
+	return n
 }
 
 func number(t *testing.T, s string) (n int) {

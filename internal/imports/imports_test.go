@@ -94,6 +94,7 @@ func kept(t *testing.T, pkg string) (found []string) {
 // Commands, and what only tests and demonstrations use, may link what they need.
 var allowed = map[string][]string{
 	"protocol":                     {},
+	"internal/affinity":            {},
 	"internal/attestation":         {"internal/manifest", "internal/names", "internal/statefile"},
 	"internal/binomial":            {},
 	"internal/confinement":         {},
