@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -26,58 +28,135 @@ const (
 	pauseMost = 15
 )
 
-// squeezer compresses content on its way into blocks, where that gains something.
+// squeezersMost is how many chunks are compressed at once, at most. One processor
+// compresses some 200 MB/s.
+const squeezersMost = 4
+
+// squeezer compresses content on its way into blocks, where that gains something:
+// several chunks at once, while they are read and sent in order.
 type squeezer struct {
-	zip   *zstd.Encoder
-	chunk []byte // content
-	frame []byte
-	skip  int // chunks that are not tried
-	pause int // how many were not tried the last time
+	zip    *zstd.Encoder
+	chunks []*piece // a ring
+	first  int      // of those that are under way
+	n      int      // how many are
+	frame  []byte   // of what is compressed on the spot
+	skip   int      // chunks that are not tried
+	pause  int      // how many were not tried the last time
+	trying int      // how many are tried now
+}
+
+// piece is a chunk of content on its way.
+type piece struct {
+	plain, frame []byte // frame has no bytes where compressing gains nothing
+	read         int    // bytes of plain
+	err          error  // of reading what follows
+	tried        bool
+	done         chan struct{} // has room for one
 }
 
 // newSqueezer returns a squeezer for blocks that hold full bytes of records. A
 // record must fit a block with room to spare.
 func newSqueezer(full int) (*squeezer, error) {
-	size := min(squeezeChunk, full/4/alignment*alignment)
-	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+	size := max(alignment, min(squeezeChunk, full/4/alignment*alignment))
+	width := min(squeezersMost, runtime.GOMAXPROCS(0))
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(width),
 		zstd.WithWindowSize(squeezeChunk), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, fmt.Errorf("preparing to compress: %w", err)
 	}
-	return &squeezer{zip: zip, chunk: make([]byte, max(size, alignment)), frame: make([]byte, 0, size+size/8)}, nil
+	q := &squeezer{zip: zip, frame: make([]byte, 0, size+size/8)}
+	for range width {
+		q.chunks = append(q.chunks, &piece{plain: make([]byte, size), frame: make([]byte, 0, size+size/8), done: make(chan struct{}, 1)})
+	}
+	return q, nil
 }
 
 // begin forgets what was learned of the object before.
 func (q *squeezer) begin() { q.skip, q.pause = 0, 0 }
 
+// read reads up to want bytes into the next chunk, of which one must be free, and
+// begins to compress it. It reports whether there may be more.
+func (q *squeezer) read(r io.Reader, want int64, h hash.Hash) (int64, bool) {
+	c := q.chunks[(q.first+q.n)%len(q.chunks)]
+	q.n++
+	c.read, c.err = readHashed(r, c.plain[:min(int64(len(c.plain)), want)], h)
+	if c.tried = q.worthwhile(c.read); c.tried {
+		q.trying++
+		go func() {
+			c.frame = squeezed(q.zip, c.plain[:c.read], c.frame)
+			c.done <- struct{}{}
+		}()
+	}
+	return int64(c.read), c.err == nil
+}
+
+// next returns the oldest chunk, valid until the next call of read, and its frame,
+// nil where it goes as it is.
+func (q *squeezer) next() (c *piece, frame []byte) {
+	c = q.chunks[q.first]
+	q.first, q.n = (q.first+1)%len(q.chunks), q.n-1
+	if !c.tried {
+		return c, nil
+	}
+	<-c.done
+	q.trying--
+	return c, q.learned(c.frame)
+}
+
+// settle waits until nothing is under way any more.
+func (q *squeezer) settle() {
+	for q.n > 0 {
+		q.next()
+	}
+}
+
 // squeeze returns p compressed, valid until the next call, or nil where that
 // gains too little.
 func (q *squeezer) squeeze(p []byte) []byte {
-	if len(p) < squeezeLeast {
+	if !q.worthwhile(len(p)) {
 		return nil
+	}
+	q.frame = squeezed(q.zip, p, q.frame)
+	return q.learned(q.frame)
+}
+
+// worthwhile reports whether to try n bytes. After a pause one try must have
+// succeeded before there is another.
+func (q *squeezer) worthwhile(n int) bool {
+	if n < squeezeLeast || q.pause > 0 && q.trying > 0 {
+		return false
 	}
 	if q.skip > 0 {
 		q.skip--
-		return nil
+		return false
 	}
-	if len(p) > 2*sampleSize {
-		middle := p[len(p)/2-sampleSize/2:][:sampleSize]
-		if q.frame = q.zip.EncodeAll(middle, q.frame[:0]); !gains(q.frame, middle) {
-			q.lost()
-			return nil
-		}
-	}
-	if q.frame = q.zip.EncodeAll(p, q.frame[:0]); !gains(q.frame, p) {
-		q.lost()
+	return true
+}
+
+// learned draws the conclusion from a try. It returns the frame, nil for none.
+func (q *squeezer) learned(frame []byte) []byte {
+	if len(frame) == 0 {
+		q.pause = min(2*q.pause+1, pauseMost)
+		q.skip = q.pause
 		return nil
 	}
 	q.pause = 0
-	return q.frame
+	return frame
 }
 
-func (q *squeezer) lost() {
-	q.pause = min(2*q.pause+1, pauseMost)
-	q.skip = q.pause
+// squeezed compresses p into the memory of frame. It returns an empty slice where
+// that gains too little.
+func squeezed(zip *zstd.Encoder, p, frame []byte) []byte {
+	if len(p) > 2*sampleSize {
+		middle := p[len(p)/2-sampleSize/2:][:sampleSize]
+		if frame = zip.EncodeAll(middle, frame[:0]); !gains(frame, middle) {
+			return frame[:0]
+		}
+	}
+	if frame = zip.EncodeAll(p, frame[:0]); !gains(frame, p) {
+		return frame[:0]
+	}
+	return frame
 }
 
 func gains(frame, plain []byte) bool {
@@ -86,20 +165,26 @@ func gains(frame, plain []byte) bool {
 
 // sendSqueezed is sendRange for content that may go out compressed.
 func (s *snapshot) sendSqueezed(ctx context.Context, r io.Reader, want int64, o *object) (done int64, err error) {
-	s.squeezer.begin()
-	for done < want {
-		chunk := s.squeezer.chunk[:min(int64(len(s.squeezer.chunk)), want-done)]
-		n, rerr := readHashed(r, chunk, o.hash)
-		if err := s.sendChunk(ctx, o, chunk[:n]); err != nil {
+	q := s.squeezer
+	q.begin()
+	defer q.settle()
+	for read, more := int64(0), true; done < want; {
+		for more && read < want && q.n < len(q.chunks) {
+			var n int64
+			n, more = q.read(r, want-read, o.hash)
+			read += n
+		}
+		c, frame := q.next()
+		if err := s.sendChunk(ctx, o, c.plain[:c.read], frame); err != nil {
 			return done, err
 		}
-		done += int64(n)
-		s.progress(int64(n))
-		if errors.Is(rerr, io.EOF) || errors.Is(rerr, io.ErrUnexpectedEOF) {
+		done += int64(c.read)
+		s.progress(int64(c.read))
+		if errors.Is(c.err, io.EOF) || errors.Is(c.err, io.ErrUnexpectedEOF) {
 			return done, nil
 		}
-		if rerr != nil {
-			return done, &readError{rerr}
+		if c.err != nil {
+			return done, &readError{c.err}
 		}
 	}
 	return done, nil
@@ -107,8 +192,7 @@ func (s *snapshot) sendSqueezed(ctx context.Context, r io.Reader, want int64, o 
 
 // sendChunk puts content into blocks, compressed if that gains something. Where a
 // block has no room for all of it, the room is filled with plain content.
-func (s *snapshot) sendChunk(ctx context.Context, o *object, p []byte) error {
-	frame := s.squeezer.squeeze(p)
+func (s *snapshot) sendChunk(ctx context.Context, o *object, p, frame []byte) error {
 	for len(p) > 0 {
 		if frame != nil {
 			c := &protocol.Compressed{Object: o.id, Offset: uint64(o.size), Length: uint32(len(p)), Frame: frame}
