@@ -27,7 +27,7 @@ func (s setup) name() string {
 }
 
 // losesItself reports whether the receiving program is built to lose frames.
-func (s setup) losesItself() bool { return s.tool == "weir" || s.tool == "files" }
+func (s setup) losesItself() bool { return s.tool == "weir" || s.tool == "lanes" || s.tool == "files" }
 
 // outcome is one run.
 type outcome struct {
@@ -62,7 +62,7 @@ var measures map[string]func(b *bench, ctx context.Context, s setup) (outcome, e
 
 func init() {
 	measures = map[string]func(*bench, context.Context, setup) (outcome, error){
-		"weir": (*bench).weir, "files": (*bench).files, "again": (*bench).again, "bare": (*bench).bare, "iperf3": (*bench).iperf3, "udpcast": (*bench).udpcast,
+		"weir": (*bench).weir, "lanes": (*bench).weir, "files": (*bench).files, "again": (*bench).again, "bare": (*bench).bare, "iperf3": (*bench).iperf3, "udpcast": (*bench).udpcast,
 	}
 }
 
@@ -163,6 +163,11 @@ func (b *bench) row(ctx context.Context, out io.Writer, s setup) (err error) {
 		return err
 	}
 	defer b.hosts.close()
+	if s.tool == "lanes" {
+		if err := b.hosts.lay(ctx, second, s.mtu, s.model); err != nil {
+			return err
+		}
+	}
 	if s.loss > 0 && !s.losesItself() {
 		if err := b.hosts.lose(ctx, s.loss); err != nil {
 			return err
@@ -194,7 +199,7 @@ const (
 func (b *bench) once(ctx context.Context, out io.Writer, s setup) (good bool, err error) {
 	one, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if !ofTree(s.tool) {
+	if !ofTree(s.tool) && b.place.mounted { // a disk takes no memory
 		w, err := b.warm()
 		if err != nil {
 			return false, err

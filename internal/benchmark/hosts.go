@@ -18,6 +18,14 @@ const (
 	hardware = "02:00:00:00:79:02"
 )
 
+// cable is a veth pair between the hosts.
+type cable struct{ sendDev, recvDev, sendAddr, recvAddr, hardware string }
+
+var (
+	first  = cable{sendDev, recvDev, sendAddr, recvAddr, hardware}
+	second = cable{"weir2", "weir3", "10.80.0.1", "10.80.0.2", "02:00:00:00:80:02"}
+)
+
 // hosts are two network namespaces and a veth pair between them.
 type hosts struct{ send, recv string }
 
@@ -25,39 +33,46 @@ type hosts struct{ send, recv string }
 func newHosts(ctx context.Context, mtu int, model string) (*hosts, error) {
 	h := &hosts{send: fmt.Sprintf("weir-bench-a-%d", os.Getpid()), recv: fmt.Sprintf("weir-bench-b-%d", os.Getpid())}
 	h.close()
-	lines := []string{
-		"ip netns add " + h.send,
-		"ip netns add " + h.recv,
-		"ip -n " + h.send + " link add " + sendDev + " mtu " + fmt.Sprint(mtu) + " type veth peer name " + recvDev + " mtu " + fmt.Sprint(mtu) + " netns " + h.recv,
-		"ip -n " + h.recv + " link set " + recvDev + " address " + hardware,
-		"ip -n " + h.send + " addr add " + sendAddr + "/24 brd + dev " + sendDev,
-		"ip -n " + h.recv + " addr add " + recvAddr + "/24 brd + dev " + recvDev,
-	}
-	for _, line := range append(append(lines, h.offloads(model)...),
-		"ip -n "+h.send+" link set "+sendDev+" up",
-		"ip -n "+h.recv+" link set "+recvDev+" up",
-		"ip -n "+h.send+" neigh replace "+recvAddr+" lladdr "+hardware+" nud permanent dev "+sendDev,
-	) {
-		if err := sh(ctx, line); err != nil {
-			h.close()
-			return nil, err
-		}
+	err := errors.Join(sh(ctx, "ip netns add "+h.send), sh(ctx, "ip netns add "+h.recv), h.lay(ctx, first, mtu, model))
+	if err != nil {
+		h.close()
+		return nil, err
 	}
 	return h, nil
+}
+
+// lay makes a link between them.
+func (h *hosts) lay(ctx context.Context, c cable, mtu int, model string) error {
+	lines := []string{
+		"ip -n " + h.send + " link add " + c.sendDev + " mtu " + fmt.Sprint(mtu) + " type veth peer name " + c.recvDev + " mtu " + fmt.Sprint(mtu) + " netns " + h.recv,
+		"ip -n " + h.recv + " link set " + c.recvDev + " address " + c.hardware,
+		"ip -n " + h.send + " addr add " + c.sendAddr + "/24 brd + dev " + c.sendDev,
+		"ip -n " + h.recv + " addr add " + c.recvAddr + "/24 brd + dev " + c.recvDev,
+	}
+	for _, line := range append(append(lines, h.offloads(c, model)...),
+		"ip -n "+h.send+" link set "+c.sendDev+" up",
+		"ip -n "+h.recv+" link set "+c.recvDev+" up",
+		"ip -n "+h.send+" neigh replace "+c.recvAddr+" lladdr "+c.hardware+" nud permanent dev "+c.sendDev,
+	) {
+		if err := sh(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // offloads makes a model of a link out of a veth pair. S: super-packets cross it
 // whole, as no wire carries them. G: the sender's kernel cuts them, the receiver's
 // merges frames: nearest to two network cards. W: the receiver gets one frame at a
 // time: what a wire's packet count costs.
-func (h *hosts) offloads(model string) []string {
+func (h *hosts) offloads(c cable, model string) []string {
 	set := func(ns, dev, what string) string { return "ip netns exec " + ns + " ethtool -K " + dev + " " + what }
 	const cut = "gso off tso off tx-udp-segmentation off "
 	switch model {
 	case "G":
-		return []string{set(h.send, sendDev, cut+"gro off"), set(h.recv, recvDev, cut+"gro on")}
+		return []string{set(h.send, c.sendDev, cut+"gro off"), set(h.recv, c.recvDev, cut+"gro on")}
 	case "W":
-		return []string{set(h.send, sendDev, cut+"gro off"), set(h.recv, recvDev, cut+"gro off")}
+		return []string{set(h.send, c.sendDev, cut+"gro off"), set(h.recv, c.recvDev, cut+"gro off")}
 	}
 	return nil
 }

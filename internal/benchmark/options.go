@@ -36,7 +36,7 @@ func parse(args []string) (o options, err error) {
 	o = options{rate: 7.5e9, size: 2 << 30, burst: config.Duration(time.Millisecond), overhead: 10}
 	var errs []error
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
-	tools := f.String("tools", "weir", "what to measure: weir, bare, iperf3, udpcast; files: many small files; again: their second snapshot")
+	tools := f.String("tools", "weir", "what to measure: weir, bare, iperf3, udpcast; lanes: weir over two links; files: many small files; again: their second snapshot")
 	models := f.String("models", "S,G,W", "models of the link: S super-packets cross it whole, G the receiver merges, W one packet at a time")
 	mtus := f.String("mtu", "1500", "MTUs")
 	losses := f.String("loss", "0", "random loss in percent")
@@ -75,7 +75,7 @@ func (o *options) check() error {
 	}
 	for _, t := range o.tools {
 		if measures[t] == nil {
-			return fmt.Errorf("there is no tool %q: weir, files, again, bare, iperf3 and udpcast are known", t)
+			return fmt.Errorf("there is no tool %q: weir, lanes, files, again, bare, iperf3 and udpcast are known", t)
 		}
 	}
 	if o.runs < 1 || o.files < 1 || o.fileSize < minFileSize {

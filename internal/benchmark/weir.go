@@ -139,7 +139,30 @@ func (b *bench) weir(ctx context.Context, s setup) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	if s.tool == "lanes" {
+		if err := p.overTwo(); err != nil {
+			return outcome{}, err
+		}
+	}
 	o, err := p.push(ctx, s, b.file)
 	o.bytes = int64(b.opt.size)
 	return o, err
+}
+
+// overTwo makes the pair use two links, each for half of every block.
+func (p *pair) overTwo() error {
+	for file, key := range map[string]string{"sender.toml": "to", "receiver.toml": "listen"} {
+		text, err := os.ReadFile(p.path(file))
+		if err != nil {
+			return err
+		}
+		text = regexp.MustCompile(`(?m)^`+key+` = .*$`).ReplaceAll(text, nil)
+		for _, address := range []string{recvAddr, second.recvAddr} {
+			text = fmt.Appendf(text, "[[lane]]\n%s = \"%s:4600\"\n", key, address)
+		}
+		if err := os.WriteFile(p.path(file), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
