@@ -47,8 +47,8 @@ if something is not as expected.`
 	acceptUse   = "accept SNAPSHOT"
 	acceptShort = "Say that a suspicious restore point is good"
 	acceptLong  = `accept takes the mark off a restore point that was published with a mass-change
-event, because somebody looked at what changed and knows why. From then on the
-older restore points of its source are kept no longer than retention says, and
+event, because somebody looked at what changed and knows why. From then on it and
+the older restore points of its source are kept no longer than retention says, and
 such a change counts as usual for the source.`
 	acceptExample = `  weir-vault list prod/etc
   weir-vault show prod/etc@42

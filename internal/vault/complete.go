@@ -127,7 +127,7 @@ func (v *Vault) objectDir(k key) error {
 }
 
 // storeSmall writes an object that came in one piece straight to its place.
-func (v *Vault) storeSmall(k key, p []byte, e *end) error {
+func (v *Vault) storeSmall(k key, source string, p []byte, e *end) error {
 	if Hash(sha256.Sum256(p)) != e.SHA256 {
 		v.damaged(k, "its content is not what its end says")
 		return nil
@@ -148,6 +148,7 @@ func (v *Vault) storeSmall(k key, p []byte, e *end) error {
 		return fmt.Errorf("storing object %v: %w", k.id, err)
 	}
 	v.roomAgain()
+	v.arrive(k, source, e.Size)
 	v.gained(k, e.content)
 	if len(v.fresh) <= syncEach {
 		if f, err := os.Open(path); err == nil {

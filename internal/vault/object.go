@@ -63,9 +63,7 @@ func (v *Vault) WriteRange(s Snapshot, id ObjectID, off int64, p []byte) error {
 	}
 	k := key{s.Sender, id}
 	if v.small != nil && v.small.key != k {
-		if err := v.flushSmall(); err != nil {
-			return v.failed(err)
-		}
+		v.clearSmall()
 	}
 	if v.isDone(s, k) || v.has(k) {
 		return nil
@@ -132,6 +130,14 @@ func (v *Vault) flushSmall() error {
 		return err
 	}
 	return v.write(o, 0, small.bytes)
+}
+
+// clearSmall does that for whoever comes next. What becomes of the object in memory
+// is nothing to them, who may be another sender's.
+func (v *Vault) clearSmall() {
+	if err := v.failed(v.flushSmall()); err != nil {
+		v.log.Debug().Err(err).Msg("an object that came in one piece was refused") // the limit is noted
+	}
 }
 
 // openObject opens a partial object, or begins it.
@@ -259,8 +265,10 @@ func (v *Vault) EndObject(s Snapshot, id ObjectID, size int64, sum Hash, holes [
 	}
 	if small := v.small; small != nil && small.key == k && int64(len(small.bytes)) == size {
 		v.small = nil
-		v.arrive(k, s.Source, size)
-		return v.failed(v.storeSmall(k, small.bytes, e))
+		return v.failed(v.storeSmall(k, s.Source, small.bytes, e))
+	}
+	if v.small != nil && v.small.key != k {
+		v.clearSmall()
 	}
 	if err := v.flushSmall(); err != nil {
 		return v.failed(err)

@@ -109,6 +109,8 @@ func (l layout) storedPoints(snaps []Snapshot, rules Retention) ([]stored, error
 // points are never removed, and do not push others out.
 func (l layout) heldBack(s Snapshot, received, suspect time.Time) string {
 	switch {
+	case len(suspicions(l, s)) > 0:
+		return "it is suspicious and nobody has accepted it"
 	case !received.After(suspect):
 		return "a later one is suspicious and nobody has accepted it"
 	case exists(l.damagedPoint(s)):
@@ -218,7 +220,7 @@ func (v *Vault) moveToTrash(s Snapshot) error {
 	v.disk.point("trashed")
 	for _, dir := range []string{v.own(trashDir), filepath.Dir(from)} {
 		if err := v.disk.syncPath(dir); err != nil {
-			return err
+			v.troubled(err) // it is gone all the same, and that is to be told
 		}
 	}
 	return nil

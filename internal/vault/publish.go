@@ -128,8 +128,12 @@ func (v *Vault) published(p *pending, sum Hash) {
 }
 
 // tidy ends a publication: the packed manifest, which no restore point links, leaves
-// the objects, and then the pending snapshot goes.
+// the objects, and then the pending snapshot goes. While the event log cannot be
+// written it stays: who finds it after a crash tells of the publication.
 func (v *Vault) tidy(p *pending) error {
+	if err := v.events.flush(); err != nil {
+		return err
+	}
 	if p.Ref != nil {
 		if err := v.catalog.remove(key{p.Sender, p.Ref.Object}); err != nil {
 			return err

@@ -40,6 +40,7 @@ func (v *Vault) isRemoved(s Snapshot) bool {
 func (v *Vault) noteRemoved(s Snapshot) {
 	v.dropSpare(s)
 	os.Remove(v.damagedPoint(s))
+	os.Remove(v.mark(s)) // which nobody could accept any more
 	all, err := readLocks(v.layout, s.Sender, s.Source)
 	if err != nil {
 		v.troubled(err)

@@ -19,8 +19,8 @@ func (v *Vault) Settle(quiet bool) error {
 	if err := v.mendCatalog(); err != nil {
 		return err
 	}
-	if err := v.flushSmallIf(quiet); err != nil {
-		v.troubled(err)
+	if quiet {
+		v.clearSmall()
 	}
 	if quiet || len(v.fresh) >= freshMost {
 		if err := v.syncFresh(); err != nil {
@@ -59,14 +59,6 @@ func (v *Vault) Settle(quiet bool) error {
 		v.reportPartial()
 	}
 	return nil
-}
-
-// flushSmallIf writes the object in memory out when nothing more comes.
-func (v *Vault) flushSmallIf(quiet bool) error {
-	if !quiet {
-		return nil
-	}
-	return v.flushSmall()
 }
 
 // reportPartial says what is not whole, once after each stretch of activity.

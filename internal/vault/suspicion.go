@@ -73,7 +73,7 @@ func (v *Vault) suspect(p *pending, reasons []string) {
 	}
 	v.note(event.MassChange, p.snap, text)
 	v.log.Error().Str(event.Field, event.MassChange).Str("snapshot", p.snap.Ref()).Strs("reasons", reasons).
-		Msg("this snapshot differs from the ones before as none did; older restore points of the source are kept until somebody says `weir-vault accept`")
+		Msg("this snapshot differs from the ones before as none did; it and the older restore points of the source are kept until somebody says `weir-vault accept`")
 }
 
 // measureChange compares the manifest with that of the restore point before.

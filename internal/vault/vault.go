@@ -284,10 +284,8 @@ func (v *Vault) Close() error {
 	}
 	v.stopScrub()
 	v.stopSites()
-	err := v.flushSmall()
-	if ferr := v.syncFresh(); err == nil {
-		err = ferr
-	}
+	v.clearSmall()
+	err := v.syncFresh()
 	for _, o := range v.open {
 		if perr := v.park(o); err == nil {
 			err = perr
