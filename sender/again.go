@@ -286,7 +286,7 @@ func (a *again) finish(ctx context.Context) error {
 		}
 		return a.packer.drain(ctx)
 	}
-	return a.packer.finish(ctx, func() { a.cfg.Clock.Sleep(tailGap(a.cfg.Burst)) })
+	return a.packer.finish(ctx, func() error { return a.pause(ctx, tailGap(a.cfg.Burst)) })
 }
 
 // cut sends the block as it is, in the shape that it needs.

@@ -245,6 +245,9 @@ func (s *snapshot) stream(ctx context.Context) error {
 	}
 	kept := s.spoolStream()
 	_, err = s.sendRange(ctx, kept, math.MaxInt64, o)
+	if ctx.Err() != nil { // it may have ended with the client that brought it
+		err = ctx.Err()
+	}
 	if kerr := kept.end(o.id, err == nil && o.size > 0); kerr != nil {
 		s.notSpooled(kerr)
 	}

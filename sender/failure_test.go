@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -79,6 +80,34 @@ func TestStreamThatEndsWithItsClient(t *testing.T) {
 			t.Error("a manifest left")
 		}
 	})
+}
+
+// TestRunEndsAtOnce ends a sender on a slow link, where the announces at the start, a
+// block and the pause before the tail take half a minute each.
+func TestRunEndsAtOnce(t *testing.T) {
+	for name, after := range map[string]time.Duration{"announces": time.Second, "a block": 25 * time.Second, "the pause": 41 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, func(c *Config) { c.Rate, c.Burst = 64e3, 10*time.Second })
+				ctx, cancel := context.WithCancel(t.Context())
+				pushed := make(chan error, 1)
+				go func() {
+					_, err := r.Push(ctx, Job{Source: "s", Stream: bytes.NewReader(noise(1, 50_000)), As: "x"})
+					pushed <- err
+				}()
+				time.Sleep(after)
+				start := time.Now()
+				cancel()
+				if err := <-pushed; !errors.Is(err, context.Canceled) {
+					t.Errorf("Push: %v", err)
+				}
+				r.stop()
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
 }
 
 type readerFunc func(p []byte) (int, error)

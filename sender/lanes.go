@@ -18,8 +18,8 @@ type lane struct {
 	failed time.Time // when it could not send last; zero while it can
 }
 
-// errLanes is returned when none of several lanes can send.
-var errLanes = errors.New("no lane can send")
+// errLanes is returned when no lane can send.
+var errLanes = errors.New("nothing can be sent over any lane of the link")
 
 func newLanes(cfg *Config) []lane {
 	links := cfg.Lanes
@@ -80,30 +80,64 @@ func (t *transmitter) part(b *outBlock, shard, column, n int) error {
 }
 
 // over hands frames to a lane. Where there are several, one that cannot send takes
-// nothing from the others: what it would have carried is lost.
+// nothing from the others: what it would have carried is lost. Where none can, a
+// patient sender waits, and nothing is lost.
 func (t *transmitter) over(i int, frames []byte, size int) error {
-	l := &t.lanes[i]
-	if len(t.lanes) == 1 {
-		return l.Send(frames, size)
+	err := t.try(i, frames, size)
+	for errors.Is(err, errLanes) && t.cfg.Patient != nil && t.cfg.Patient(err) {
+		if err = t.revive(); err == nil {
+			err = t.try(i, frames, size)
+		}
 	}
-	now := t.cfg.Clock.Now()
-	if !l.failed.IsZero() && now.Sub(l.failed) < laneRetry {
+	return err
+}
+
+// try hands frames to a lane, unless that failed just now. An error says that no lane
+// can send.
+func (t *transmitter) try(i int, frames []byte, size int) error {
+	l := &t.lanes[i]
+	if !l.failed.IsZero() && t.cfg.Clock.Now().Sub(l.failed) < laneRetry {
 		return nil
 	}
 	err := l.Send(frames, size)
-	switch {
-	case err == nil && !l.failed.IsZero():
-		l.failed = time.Time{}
-		t.cfg.Log.Info().Str(event.Field, event.LaneBack).Int("lane", i+1).Msg("this lane can send again")
-	case err != nil && l.failed.IsZero():
-		l.failed = now
-		t.cfg.Log.Error().Str(event.Field, event.LaneFailed).Int("lane", i+1).Int("lanes", len(t.lanes)).
-			Bool("healed", t.full.SparesLane(len(t.lanes))).Err(err).Msg("this lane cannot send; the others go on")
-	case err != nil:
-		l.failed = now
-	}
+	t.note(i, err)
 	if err != nil && t.noLane() {
 		return fmt.Errorf("%w: %w", errLanes, err)
+	}
+	return nil
+}
+
+// note remembers whether a lane can send, and tells of it when that changes.
+func (t *transmitter) note(i int, err error) {
+	l := &t.lanes[i]
+	was := l.failed
+	l.failed = time.Time{}
+	if err != nil {
+		l.failed = t.cfg.Clock.Now()
+	}
+	switch {
+	case err == nil && !was.IsZero():
+		t.cfg.Log.Info().Str(event.Field, event.LaneBack).Int("lane", i+1).Msg("this lane can send again")
+	case err != nil && was.IsZero():
+		words := "this lane cannot send; the others go on"
+		if t.noLane() {
+			words = "no lane can send"
+		}
+		t.cfg.Log.Error().Str(event.Field, event.LaneFailed).Int("lane", i+1).Int("lanes", len(t.lanes)).
+			Bool("healed", len(t.lanes) > 1 && t.full.SparesLane(len(t.lanes))).Err(err).Msg(words)
+	}
+}
+
+// revive returns when one of the lanes can send again: an announce is tried, of which
+// one more does no harm.
+func (t *transmitter) revive() error {
+	for t.noLane() {
+		if err := t.sleep(laneRetry); err != nil {
+			return err
+		}
+		for i := range t.lanes {
+			t.note(i, t.lanes[i].Send(t.session.announce, len(t.session.announce)))
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -160,4 +161,41 @@ func TestLaneThatCannotSend(t *testing.T) {
 	if !strings.Contains(log.String(), `"event":"lane-back"`) {
 		t.Errorf("not told that it can send again:\n%s", log)
 	}
+}
+
+// TestPatientSenderWaits has the link fail in the midst of a push: nothing is lost, and
+// it is told of once; an error that nobody should wait for ends it.
+func TestPatientSenderWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, errDown, errMTU := &bytes.Buffer{}, errors.New("no such device"), errors.New("too large")
+		r := newRig(t, func(c *Config) {
+			c.Log, c.Patient = zerolog.New(zerolog.SyncWriter(log)), func(err error) bool { return errors.Is(err, errDown) }
+		})
+		set := func(err error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.fail = err
+		}
+		r.mu.Lock()
+		r.hook = func(h *protocol.Header) {
+			if h.Block == 3 && h.Index() == 7 {
+				r.hook, r.fail = nil, errDown
+				time.AfterFunc(time.Minute, func() { set(nil) })
+			}
+		}
+		r.mu.Unlock()
+		start := time.Now()
+		_, got := r.push(Job{Stream: bytes.NewReader(noise(1, 300_000)), As: "x"})
+		if time.Since(start) < time.Minute || !bytes.Equal(r.content(got.entries["x"].Object), noise(1, 300_000)) {
+			t.Errorf("it took %v", time.Since(start))
+		}
+		if n := strings.Count(log.String(), `"event":"lane-failed"`); n != 1 || strings.Count(log.String(), `"event":"lane-back"`) != 1 {
+			t.Errorf("told %d times of a failed link:\n%s", n, log)
+		}
+		set(errMTU)
+		if err := <-r.ran; !errors.Is(err, errMTU) {
+			t.Errorf("%v", err)
+		}
+		r.ran = nil
+	})
 }

@@ -92,7 +92,7 @@ func (s *snapshot) closing(ctx context.Context) error {
 	if err := s.packer.record(ctx, protocol.ManifestSize, add); err != nil {
 		return err
 	}
-	gap := func() { s.cfg.Clock.Sleep(tailGap(s.cfg.Burst)) }
+	gap := func() error { return s.pause(ctx, tailGap(s.cfg.Burst)) }
 	if err := s.packer.finish(ctx, gap); err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func (p *packer) release() {
 // finish sends the last block, waits until it has left, and after gap sends the
 // same records once more: the last block is short, so its own parity does not
 // bridge a burst, and nothing follows that would.
-func (p *packer) finish(ctx context.Context, gap func()) error {
+func (p *packer) finish(ctx context.Context, gap func() error) error {
 	b := p.block
 	if b == nil {
 		return nil
@@ -204,7 +204,9 @@ func (p *packer) finish(ctx context.Context, gap func()) error {
 	if err := p.drain(ctx); err != nil {
 		return err
 	}
-	gap()
+	if err := gap(); err != nil {
+		return err
+	}
 	if err := p.reclaim(ctx, b); err != nil {
 		return err
 	}

@@ -40,10 +40,13 @@ type Config struct {
 	Clock      pacing.Clock
 	Link       Link
 	Lanes      []Link // several that carry one session together, instead of Link
-	State      *State
-	Scratch    string // directory for the manifest while it is written
-	Repeat     Repeat // what is kept of what was sent, and how often it is sent
-	Tool       string // name and version for the manifest
+	// Patient, if not nil, says of an error with which no lane could send whether to
+	// wait until one can again. Otherwise Run ends with the error.
+	Patient func(error) bool
+	State   *State
+	Scratch string // directory for the manifest while it is written
+	Repeat  Repeat // what is kept of what was sent, and how often it is sent
+	Tool    string // name and version for the manifest
 	// Sealed says to whom the content of sources is sealed, by the source's name;
 	// what is not in it goes as it is.
 	Sealed map[string]*sealing.Recipients
@@ -59,6 +62,14 @@ const minBlock = 16 << 10
 
 // ErrSmallBlock is returned for a geometry whose blocks hold next to nothing.
 var ErrSmallBlock = errors.New("a block holds too little")
+
+// pause waits, unless the context ends before.
+func (s *Sender) pause(ctx context.Context, d time.Duration) error {
+	for ; d > 0 && ctx.Err() == nil; d -= sleepStep {
+		s.cfg.Clock.Sleep(min(d, sleepStep))
+	}
+	return ctx.Err()
+}
 
 // ErrStopped is returned by Push when Run has ended, for whatever reason Run
 // returned.

@@ -52,7 +52,12 @@ func (t *transmitter) begin() (err error) {
 	if t.session, err = t.newSession(); err != nil {
 		return err
 	}
-	return t.warmUp(int((2*t.cfg.Burst+50*time.Millisecond)/warmupEvery) + 1)
+	// On a slow link an announce itself takes longer than the pause behind it.
+	for end := t.cfg.Clock.Now().Add(tailGap(t.cfg.Burst)); ; {
+		if err := t.warmUp(1); err != nil || t.cfg.Clock.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // warmUp sends n announces, spaced.

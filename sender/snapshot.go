@@ -105,9 +105,6 @@ func (s *snapshot) send(ctx context.Context) error {
 		Str("snapshot", s.result.Name()).Msg("sending a snapshot")
 	err := s.content(ctx)
 	if err == nil {
-		err = ctx.Err() // a stream may have ended with the client that brought it
-	}
-	if err == nil {
 		err = s.closing(ctx)
 	}
 	// What has left is remembered also when the rest did not.

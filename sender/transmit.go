@@ -2,6 +2,7 @@ package sender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -25,8 +26,9 @@ const (
 	blocksHeld    = 3           // one is filled, one waits, one leaves
 	announceEvery = time.Second // a receiver that was restarted waits no longer
 	warmupEvery   = 5 * time.Millisecond
-	warmupIdle    = time.Second      // after so long without frames the link is warmed up
-	batchTime     = time.Millisecond // of the rate, at most, in one batch
+	warmupIdle    = time.Second            // after so long without frames the link is warmed up
+	batchTime     = time.Millisecond       // of the rate, at most, in one batch
+	sleepStep     = 100 * time.Millisecond // between two looks whether to end
 	hugePage      = 2 << 20
 )
 
@@ -57,6 +59,7 @@ type transmitter struct {
 	free     chan *outBlock
 	queue    chan *outBlock    // has room for all blocks
 	stopped  chan struct{}     // closed when run returns
+	quit     <-chan struct{}   // closed when it is to return
 	calls    chan func() error // work for the goroutine that owns the link
 	header   protocol.Header
 
@@ -138,10 +141,21 @@ func (t *transmitter) give(code *fec.Code, b *outBlock) error {
 	return nil
 }
 
-// run sends until the context ends: blocks as they come, announces each second,
-// a heartbeat when there is nothing else. It returns the first error of the link.
+// run sends until the context ends, in the midst of a block if need be: one may take
+// minutes. It returns the first error of the link.
 func (t *transmitter) run(ctx context.Context) error {
 	defer close(t.stopped)
+	t.quit = ctx.Done()
+	err := t.serve()
+	if errors.Is(err, ErrStopped) {
+		return nil
+	}
+	return err
+}
+
+// serve sends blocks as they come, announces each second, and a heartbeat when there
+// is nothing else.
+func (t *transmitter) serve() error {
 	if err := t.begin(); err != nil {
 		return err
 	}
@@ -165,9 +179,24 @@ func (t *transmitter) run(ctx context.Context) error {
 			if err := t.idle(); err != nil {
 				return err
 			}
-		case <-ctx.Done():
+		case <-t.quit:
+			return ErrStopped
+		}
+	}
+}
+
+// sleep returns ErrStopped as soon as run is to return.
+func (t *transmitter) sleep(d time.Duration) error {
+	for ; ; d -= sleepStep {
+		select {
+		case <-t.quit:
+			return ErrStopped
+		default:
+		}
+		if d <= 0 {
 			return nil
 		}
+		t.cfg.Clock.Sleep(min(d, sleepStep))
 	}
 }
 
@@ -282,6 +311,9 @@ func (t *transmitter) send(lane int, frames []byte, size int) error {
 	n := (len(frames) + size - 1) / size
 	wire := len(frames) + n*pacing.FrameOverhead
 	t.pacer.Wait(wire)
+	if err := t.sleep(0); err != nil {
+		return err
+	}
 	if err := t.over(lane, frames, size); err != nil {
 		return fmt.Errorf("sending: %w", err)
 	}

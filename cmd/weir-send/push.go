@@ -102,11 +102,15 @@ func push(cmd *cobra.Command, c config.Sender, r control.Request) error {
 }
 
 func pushAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Request, stream *os.File, p control.Progress) (res control.Result, err error) {
-	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)))
+	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)), nil)
 	if err != nil {
 		return res, err
 	}
 	err = s.with(ctx, func(ctx context.Context) error {
+		if stream != nil {
+			stream = control.Stream(stream)
+			defer context.AfterFunc(ctx, func() { stream.Close() })()
+		}
 		res, err = s.handle(ctx, r, stream, p)
 		return err
 	})

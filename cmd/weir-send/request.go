@@ -84,7 +84,7 @@ func ask(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Req
 }
 
 func askAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Request, p control.Progress) (res control.Result, err error) {
-	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)))
+	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)), nil)
 	if err != nil {
 		return res, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"weir/internal/event"
 	"weir/internal/exit"
 	"weir/internal/terminal"
+	"weir/internal/udptx"
 	"weir/sender"
 )
 
@@ -34,9 +36,13 @@ func runCommand(path *string) *cobra.Command {
 	}
 }
 
+// comesBack reports whether the link may get well by itself, as when its interface is
+// down. A datagram that is too large for it is for the operator to mend.
+func comesBack(err error) bool { return !errors.Is(err, udptx.ErrTooLarge) }
+
 // serve owns the link: it takes requests on the socket and keeps the schedule.
 func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
-	s, err := newService(c, log)
+	s, err := newService(c, log, comesBack)
 	if err != nil {
 		return err
 	}

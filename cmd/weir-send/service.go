@@ -30,12 +30,14 @@ type service struct {
 	links    []*udptx.Conn // a lane each
 	sender   *sender.Sender
 	standing standing
+	patient  func(error) bool
 	keyWork  sync.Mutex // one change of the key at a time
 }
 
-func newService(c config.Sender, log zerolog.Logger) (*service, error) {
+// newService opens all of it. Patient is that of sender.Config.
+func newService(c config.Sender, log zerolog.Logger, patient func(error) bool) (*service, error) {
 	spareThread()
-	s := &service{config: c, log: log}
+	s := &service{config: c, log: log, patient: patient}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -74,7 +76,7 @@ func (s *service) open() error {
 	s.sender, err = sender.New(sender.Config{
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
 		Burst: time.Duration(c.Burst), BurstBytes: int(c.BurstBytes), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
-		Lanes: lanes, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
+		Lanes: lanes, Patient: s.patient, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
 		Sealed: sealed,
 		Repeat: sender.Repeat{
 			Dir: c.Kept(), History: c.Repeat.History, HistoryBytes: int64(c.Repeat.HistorySize),

@@ -56,11 +56,17 @@ func sendRequest(c *net.UnixConn, r Request, stream *os.File) error {
 }
 
 func readAnswers(r io.Reader, p Progress) (Result, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxAnswer)
-	for lines.Scan() {
+	in := bufio.NewReaderSize(r, answerBuffer)
+	for {
+		line, err := readLine(in, maxAnswer)
+		if errors.Is(err, errLong) {
+			return Result{}, err
+		}
+		if err != nil {
+			return Result{}, errors.New("weir-send run went away before it was done; what it had sent already is remembered, push again")
+		}
 		var a answer
-		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+		if err := json.Unmarshal(line, &a); err != nil {
 			return Result{}, fmt.Errorf("reading the answer of weir-send run: %w", err)
 		}
 		switch {
@@ -78,5 +84,19 @@ func readAnswers(r io.Reader, p Progress) (Result, error) {
 			p.Done(a.Done)
 		}
 	}
-	return Result{}, errors.New("weir-send run went away before it was done; what it had sent already is remembered, push again")
+}
+
+var errLong = fmt.Errorf("the answer of weir-send run is longer than %d bytes", maxAnswer)
+
+// readLine reads up to the end of a line of most bytes, looking at each byte once.
+func readLine(r *bufio.Reader, most int) (line []byte, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line)+len(part) > most {
+			return nil, errLong
+		}
+		if line = append(line, part...); !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
 }

@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	maxRequest = 8 << 20  // bytes of the request line: repair codes may be long
-	maxAnswer  = 64 << 20 // bytes of an answer's line
+	maxRequest   = 8 << 20 // bytes of the request line: repair codes may be long
+	maxAnswer    = 1 << 30 // bytes of an answer's line: it may list millions of files
+	answerBuffer = 64 << 10
 	// maxSocketPath is the longest path of a unix socket, in bytes: sun_path less
 	// the NUL.
 	maxSocketPath = 107

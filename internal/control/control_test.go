@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func serve(t *testing.T, handle Handler) string {
@@ -122,5 +125,81 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	l.Close()
 	if _, err := Listen("/" + strings.Repeat("x", 200)); err == nil {
 		t.Error("a path that is too long")
+	}
+}
+
+// TestStreamThatWaits has a client go away while its stream gives nothing: reading it
+// ends, although the pipe stays open.
+func TestStreamThatWaits(t *testing.T) {
+	ended := make(chan error, 1)
+	path := serve(t, func(_ context.Context, _ Request, stream *os.File, _ Progress) (Result, error) {
+		_, err := io.ReadAll(stream)
+		ended <- err
+		return Result{}, err
+	})
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Ask(ctx, path, Request{Stream: true}, in, Progress{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the service reads on")
+		out.Close()
+	}
+}
+
+// TestNoDescriptorsLeft has the host run short of descriptors while somebody knocks:
+// the service goes on when there are some again.
+func TestNoDescriptorsLeft(t *testing.T) {
+	path := serve(t, func(context.Context, Request, *os.File, Progress) (Result, error) { return Result{Name: "x"}, nil })
+	c, err := net.Dial("unix", path) // so that all is set up
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	none := unix.Rlimit{Cur: 0, Max: was.Max}
+	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_NOFILE, &none), unix.Connect(fd, &unix.SockaddrUnix{Name: path})); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := Ask(t.Context(), path, Request{}, nil, Progress{}); err != nil || res.Name != "x" {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// TestLongAnswer reads lines that are longer than the buffer, and none that is longer
+// than the limit.
+func TestLongAnswer(t *testing.T) {
+	long := strings.Repeat("x", 3*answerBuffer)
+	in := bufio.NewReaderSize(strings.NewReader(long+"\nshort\n"+long), answerBuffer)
+	for _, want := range []string{long + "\n", "short\n"} {
+		if got, err := readLine(in, len(long)+1); err != nil || string(got) != want {
+			t.Errorf("%d bytes, want %d: %v", len(got), len(want), err)
+		}
+	}
+	if _, err := readLine(in, len(long)-1); !errors.Is(err, errLong) {
+		t.Errorf("%v", err)
 	}
 }

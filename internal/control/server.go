@@ -28,6 +28,7 @@ const (
 	requestTime   = 10 * time.Second
 	progressEvery = 200 * time.Millisecond
 	maxClients    = 64
+	acceptPause   = 200 * time.Millisecond // where there is no descriptor to spare
 )
 
 // Serve answers requests until the context ends.
@@ -42,6 +43,10 @@ func Serve(ctx context.Context, l *net.UnixListener, handle Handler) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if crowded(err) {
+			time.Sleep(acceptPause)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("waiting for requests: %w", err)
 		}
@@ -52,6 +57,16 @@ func Serve(ctx context.Context, l *net.UnixListener, handle Handler) error {
 			serveOne(ctx, c, handle)
 		})
 	}
+}
+
+// crowded reports whether the host has no descriptor or memory to spare just now.
+func crowded(err error) bool {
+	for _, e := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func serveOne(ctx context.Context, c *net.UnixConn, handle Handler) {
@@ -66,6 +81,7 @@ func serveOne(ctx context.Context, c *net.UnixConn, handle Handler) {
 		return
 	}
 	if stream != nil {
+		stream = Stream(stream)
 		defer stream.Close()
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -6,7 +6,9 @@ package udptx
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -52,8 +54,10 @@ type Stats struct {
 // Conn is a socket that sends. It is not safe for concurrent use, but Close and
 // Stats are.
 type Conn struct {
+	cfg      Config
 	fd       int
 	gso      bool
+	broken   bool // the socket may be bound to what is not there any more
 	closed   atomic.Bool
 	sendmmsg func(n int) (int, error) // hands the first n messages over; replaced by tests
 
@@ -75,54 +79,87 @@ const cmsgSpace = 24 // CMSG_SPACE(sizeof(uint16))
 
 // Dial opens a socket to the configured address.
 func Dial(c Config) (*Conn, error) {
+	if c.Buffer == 0 {
+		c.Buffer = defaultBuffer
+	}
+	fd, err := open(c)
+	if err != nil {
+		return nil, err
+	}
+	conn := &Conn{cfg: c, fd: fd}
+	conn.sendmmsg = conn.system
+	for i := range conn.msgs {
+		conn.msgs[i].hdr.Iov = &conn.iovs[i]
+		conn.msgs[i].hdr.SetIovlen(1)
+	}
+	conn.probe()
+	return conn, nil
+}
+
+// open opens a socket and connects it.
+func open(cfg Config) (int, error) {
 	family := unix.AF_INET
-	if c.To.Addr().Is6() && !c.To.Addr().Is4In6() {
+	if cfg.To.Addr().Is6() && !cfg.To.Addr().Is4In6() {
 		family = unix.AF_INET6
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if err != nil {
-		return nil, fmt.Errorf("opening a UDP socket: %w", err)
+		return -1, fmt.Errorf("opening a UDP socket: %w", err)
 	}
-	conn := &Conn{fd: fd}
-	if err := conn.setUp(c, family); err != nil {
+	if err := setUp(fd, cfg, family); err != nil {
 		unix.Close(fd)
-		return nil, err
+		return -1, err
 	}
-	return conn, nil
+	return fd, nil
 }
 
-func (c *Conn) setUp(cfg Config, family int) error {
-	if cfg.Buffer == 0 {
-		cfg.Buffer = defaultBuffer
-	}
-	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, cfg.Buffer) != nil {
+func setUp(fd int, cfg Config, family int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, cfg.Buffer) != nil {
 		// Without CAP_NET_ADMIN up to net.core.wmem_max; a smaller one only
 		// makes Send wait more often.
-		_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, cfg.Buffer)
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, cfg.Buffer)
 	}
 	// Never fragment: a datagram in two pieces is lost when either is.
 	level, opt, do := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO
 	if family == unix.AF_INET6 {
 		level, opt, do = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO
 	}
-	if err := unix.SetsockoptInt(c.fd, level, opt, do); err != nil {
+	if err := unix.SetsockoptInt(fd, level, opt, do); err != nil {
 		return fmt.Errorf("forbidding fragments: %w", err)
 	}
 	if cfg.Interface != "" {
-		if err := unix.BindToDevice(c.fd, cfg.Interface); err != nil {
+		if err := unix.BindToDevice(fd, cfg.Interface); err != nil {
 			return fmt.Errorf("binding a UDP socket to the interface %s: %w", cfg.Interface, err)
 		}
 	}
-	if err := unix.Connect(c.fd, sockaddr(cfg.To, family)); err != nil {
+	if err := unix.Connect(fd, sockaddr(cfg.To, family)); err != nil {
 		return fmt.Errorf("connecting a UDP socket to %s: %w; check the route and the address in the configuration", cfg.To, err)
 	}
-	// The kernel knows UDP_SEGMENT if it lets the option be set to "off".
-	c.gso = !cfg.NoGSO && unix.SetsockoptInt(c.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 0) == nil
-	c.sendmmsg = c.system
-	for i := range c.msgs {
-		c.msgs[i].hdr.Iov = &c.iovs[i]
-		c.msgs[i].hdr.SetIovlen(1)
+	return nil
+}
+
+// probe finds out whether the kernel knows UDP_SEGMENT: it lets the option be set to
+// "off" then.
+func (c *Conn) probe() {
+	c.gso = !c.cfg.NoGSO && unix.SetsockoptInt(c.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 0) == nil
+}
+
+// mend opens the socket anew, in its place: an interface that went away and came back
+// is another one to the kernel, perhaps with another address of this host.
+func (c *Conn) mend() error {
+	if c.closed.Load() {
+		return unix.EBADF
 	}
+	fd, err := open(c.cfg)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Dup3(fd, c.fd, unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("replacing a UDP socket: %w", err)
+	}
+	c.broken = false
+	c.probe()
 	return nil
 }
 
@@ -130,7 +167,16 @@ func sockaddr(to netip.AddrPort, family int) unix.Sockaddr {
 	if family == unix.AF_INET {
 		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().Unmap().As4()}
 	}
-	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zone(to.Addr().Zone())}
+}
+
+// zone returns the index of the interface that a link-local address is on, 0 for none.
+func zone(name string) uint32 {
+	if i, err := net.InterfaceByName(name); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(name, 10, 32)
+	return uint32(n)
 }
 
 // GSO reports whether the kernel cuts super-packets for this socket.
@@ -138,10 +184,16 @@ func (c *Conn) GSO() bool { return c.gso }
 
 // Send sends frames of size bytes that lie back to back in frames; the last may
 // be shorter. It returns when the kernel has taken all of them. ErrTooLarge
-// tells that size does not fit the link.
+// tells that size does not fit the link. After another error, of which some frames may
+// have been taken, the next call begins with a socket of its own.
 func (c *Conn) Send(frames []byte, size int) error {
 	if size < 1 {
 		return fmt.Errorf("sending datagrams of %d bytes: %w", size, unix.EINVAL)
+	}
+	if c.broken {
+		if err := c.mend(); err != nil {
+			return err
+		}
 	}
 	for len(frames) > 0 {
 		n, err := c.sendBatch(frames, size)
@@ -171,6 +223,7 @@ func (c *Conn) handle(err error) error {
 	case c.gso && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)):
 		c.gso = false // the driver cannot; from now on one by one
 	default:
+		c.broken = true
 		return fmt.Errorf("sending: %w", err)
 	}
 	return nil

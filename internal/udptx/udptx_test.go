@@ -205,3 +205,43 @@ func TestSendAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketIsOpenedAnew after an error that may be of the socket itself: one that is
+// bound to an interface that went away never sends again.
+func TestSocketIsOpenedAnew(t *testing.T) {
+	in, to := peer(t)
+	c := dial(t, Config{To: to})
+	inode := func() uint64 {
+		var st unix.Stat_t
+		if err := unix.Fstat(c.fd, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Ino
+	}
+	before := inode()
+	c.sendmmsg = func(int) (int, error) { return 0, unix.ENETUNREACH }
+	all := frames(3, 1472, 1472)
+	if err := c.Send(all, 1472); !errors.Is(err, unix.ENETUNREACH) || inode() != before {
+		t.Fatalf("%v", err)
+	}
+	c.sendmmsg = c.system
+	if err := c.Send(all, 1472); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, in, all, 1472)
+	if inode() == before {
+		t.Error("it is the same socket")
+	}
+}
+
+// TestLinkLocalAddress keeps the zone of an address, without which the kernel has no
+// way to go.
+func TestLinkLocalAddress(t *testing.T) {
+	to := netip.MustParseAddrPort("[fe80::1%lo]:4600")
+	if got := sockaddr(to, unix.AF_INET6).(*unix.SockaddrInet6).ZoneId; got != 1 {
+		t.Errorf("lo is %d", got)
+	}
+	if got := zone("7"); got != 7 {
+		t.Errorf("7 is %d", got)
+	}
+}
