@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +39,8 @@ func TestAbandonedIsTold(t *testing.T) {
 func TestSentIsNotAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		write(t, filepath.Dir(r.history.dir), map[string][]byte{"manifests": nil}) // no directory can be made there
+		must(t, os.Remove(r.history.dir))
+		must(t, os.WriteFile(r.history.dir, nil, 0o600)) // no directory can be made there
 		r.push(Job{Stream: bytes.NewReader(noise(1, 1000)), As: "x"})
 		if _, err := r.cfg.State.sent("src", 1); !errors.Is(err, ErrForgotten) {
 			t.Fatalf("it is remembered: %v", err)

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"weir/internal/manifest"
+	"weir/internal/rawpath"
 	"weir/protocol"
 )
 
@@ -41,7 +42,7 @@ type Sent struct {
 	Source    string            `json:"source"`
 	Number    uint64            `json:"number"`
 	Taken     time.Time         `json:"taken"`
-	Paths     []string          `json:"paths,omitempty"` // absolute; none for a stream
+	Paths     rawpath.List      `json:"paths,omitempty"` // absolute; none for a stream
 	Object    protocol.ObjectID `json:"object"`          // the compressed manifest
 	Stored    int64             `json:"stored"`          // its bytes
 	Size      int64             `json:"size"`            // of the manifest file, bytes

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bmatcuk/doublestar/v4"
-
+	"weir/internal/glob"
 	"weir/internal/manifest"
 	"weir/internal/names"
 )
@@ -17,9 +16,9 @@ func (j *Job) check() error {
 	if err := names.Check(j.Source); err != nil {
 		return fmt.Errorf("%w: the source: %w", ErrJob, err)
 	}
-	for _, glob := range j.Exclude {
-		if !doublestar.ValidatePattern(glob) {
-			return fmt.Errorf("%w: %q is no glob", ErrJob, glob)
+	for _, pattern := range j.Exclude {
+		if err := glob.Check(pattern); err != nil {
+			return fmt.Errorf("%w: %w", ErrJob, err)
 		}
 	}
 	switch {

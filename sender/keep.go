@@ -13,6 +13,15 @@ import (
 // keeps reports whether content is kept from changes.
 func (r *Repeat) keeps() bool { return r.Spool != SpoolNone && (r.Passes > 1 || r.SpoolKeep > 0) }
 
+// makeKept makes the directories of what is kept, so that no walk meets one that it
+// does not know as the sender's own. Trouble is told when something is to be kept.
+func (s *Sender) makeKept() {
+	_ = os.MkdirAll(s.history.dir, 0o700)
+	if s.cfg.Repeat.keeps() {
+		_ = os.MkdirAll(s.cfg.Repeat.SpoolDir, 0o700)
+	}
+}
+
 // newSpool opens the spool of a sender and finds out for which snapshots it keeps
 // what it has. What is nobody's is of a snapshot that was never finished: the next
 // one may list it.

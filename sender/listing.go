@@ -110,7 +110,7 @@ type chunk struct {
 	errand
 	of    *listing
 	names []string
-	nodes []node     // without those that are excluded
+	nodes []node     // without those that are left out
 	dirs  []*listing // of each node, nil if it is no directory or not looked into
 	next  int        // the first node that was not considered for looking into
 }
@@ -137,7 +137,9 @@ func (c *chunk) read(w *walker) {
 		if w.excluded(n.path) {
 			continue
 		}
-		n.look()
+		if n.look(); w.own.has(&n) {
+			continue
+		}
 		c.nodes = append(c.nodes, n)
 	}
 	c.names = nil

@@ -103,6 +103,24 @@ func TestPasses(t *testing.T) {
 	})
 }
 
+// TestPassOfAPathThatIsNotUTF8 sends once more what lies below such a path.
+func TestPassOfAPathThatIsNotUTF8(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newRig(t, three), filepath.Join(t.TempDir(), "caf\xe9")
+		write(t, dir, map[string][]byte{"a": noise(1, 10_000)})
+		settle(t)
+		_, got := r.push(Job{Paths: []string{dir}})
+		r.reset()
+		defer r.withPasses()()
+		time.Sleep(r.cfg.Repeat.Spacing + time.Minute)
+		synctest.Wait()
+		r.wantContent(got.entries["a"].Object, noise(1, 10_000))
+		if owed := r.sentOnly("src", 1).Owed; owed != 0 {
+			t.Errorf("%d files are owed", owed)
+		}
+	})
+}
+
 // TestPassOwes changes files between the passes in all ways: what was sent before
 // must not be overwritten by other content, and what is owed is said.
 func TestPassOwes(t *testing.T) {

@@ -68,7 +68,7 @@ func (p *plan) close(read int64) {
 // count adds up what there is to read.
 func (p *plan) count() (total int64, err error) {
 	links, recall := hardLinks{}, p.s.cfg.State.recall(p.s.job.Source)
-	w := walker{exclude: p.s.job.Exclude, visit: func(n *node) error {
+	w := walker{exclude: p.s.job.Exclude, own: newOwn(p.s.cfg.Own), visit: func(n *node) error {
 		if n.err != nil || n.kind() != unix.S_IFREG {
 			return p.ctx.Err()
 		}

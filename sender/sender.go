@@ -47,6 +47,9 @@ type Config struct {
 	Scratch string // directory for the manifest while it is written
 	Repeat  Repeat // what is kept of what was sent, and how often it is sent
 	Tool    string // name and version for the manifest
+	// Own are paths of the sender's own key, state and spool, which are not sent where
+	// they lie below what is.
+	Own []string
 	// Sealed says to whom the content of sources is sealed, by the source's name;
 	// what is not in it goes as it is.
 	Sealed map[string]*sealing.Recipients
@@ -102,6 +105,7 @@ func New(cfg Config) (*Sender, error) {
 	s := &Sender{cfg: cfg, wake: make(chan struct{}, 1)}
 	s.cfg.Repeat.complete(cfg.Scratch)
 	s.history = history{dir: filepath.Join(s.cfg.Repeat.Dir, "manifests"), state: cfg.State, most: s.cfg.Repeat.History, bytes: s.cfg.Repeat.HistoryBytes}
+	s.makeKept()
 	if err := s.newSpool(); err != nil {
 		return nil, err
 	}

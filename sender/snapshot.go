@@ -127,7 +127,7 @@ func (s *snapshot) content(ctx context.Context) error {
 	}
 	s.plan = s.newPlan(ctx, all)
 	defer func() { s.plan.close(s.result.SentBytes) }()
-	w := walker{exclude: s.job.Exclude, visit: func(n *node) error { return s.node(ctx, n) }}
+	w := walker{exclude: s.job.Exclude, own: newOwn(s.cfg.Own), visit: func(n *node) error { return s.node(ctx, n) }}
 	return w.walk(all)
 }
 

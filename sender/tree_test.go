@@ -247,11 +247,35 @@ func TestExclude(t *testing.T) {
 	})
 }
 
+// TestOwnFilesAreNotSent leaves out what is the sender's own, wherever it lies and by
+// whatever name, and what is below it.
+func TestOwnFilesAreNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, dir, map[string][]byte{"etc/weir/key": nil, "etc/weir/toml": nil, "etc/weir/state.d/spool/x": nil, "spool/y": nil, "z": nil})
+		must(t, os.Symlink("spool", filepath.Join(dir, "link")))
+		must(t, os.Link(filepath.Join(dir, "etc/weir/key"), filepath.Join(dir, "other")))
+		r := newRig(t, func(c *Config) {
+			for _, name := range []string{"etc/weir/key", "etc/weir/key.old", "etc/weir/state.d", "link"} {
+				c.Own = append(c.Own, filepath.Join(dir, name))
+			}
+		})
+		_, got := r.push(Job{Paths: []string{dir}})
+		if want := []string{"etc", "etc/weir", "etc/weir/toml", "link", "z"}; !slices.Equal(got.order, want) {
+			t.Errorf("%q", got.order)
+		}
+		if _, got = r.push(Job{Paths: []string{filepath.Join(dir, "spool")}}); !slices.Equal(got.order, []string{"y"}) {
+			t.Errorf("asked for by name: %q", got.order)
+		}
+	})
+}
+
 func TestJobsRefused(t *testing.T) {
 	stream := strings.NewReader("x")
 	for name, j := range map[string]Job{
 		"no source":        {Paths: []string{"x"}},
 		"a bad source":     {Source: "../x", Paths: []string{"x"}},
+		"a slash before":   {Source: "s", Paths: []string{"x"}, Exclude: []string{"/x/y"}},
 		"a bad glob":       {Source: "s", Paths: []string{"x"}, Exclude: []string{"[a"}},
 		"paths and stream": {Source: "s", Paths: []string{"x"}, Stream: stream, As: "y"},
 		"no name":          {Source: "s", Stream: stream},

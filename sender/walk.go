@@ -72,6 +72,7 @@ var ErrPaths = errors.New("these paths do not fit together")
 // link, and directories that vanish under it are no error of the walk.
 type walker struct {
 	exclude []string // globs
+	own     own      // left out too
 	visit   func(*node) error
 	ahead   *lookahead
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/rs/zerolog"
@@ -30,7 +31,7 @@ func pushCommand(path *string) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.Source, "source", "", sourceFlag)
-	f.StringArrayVar(&r.Exclude, "exclude", nil, excludeFlag)
+	f.StringArrayVar((*[]string)(&r.Exclude), "exclude", nil, excludeFlag)
 	f.StringVar(&r.As, "as", "", asFlag)
 	f.BoolVar(&r.Changed, "changed", false, changedFlag)
 	compress := f.String("compress", config.CompressOff, compressFlag)
@@ -56,6 +57,9 @@ func fill(r *control.Request, args []string) error {
 	if len(args) == 1 && args[0] == stdin {
 		if r.As == "" {
 			return errors.New(pushNoName)
+		}
+		if !utf8.ValidString(r.As) {
+			return errors.New(pushBadName)
 		}
 		r.Stream = true
 		return nil

@@ -83,13 +83,31 @@ func (s *service) schedule(ctx context.Context) {
 		if next < 0 {
 			return
 		}
+		wait := dueIn(at, time.Now(), time.Duration(s.config.Sources[next].Every))
 		select {
-		case <-time.After(time.Until(at)):
+		case <-time.After(min(wait, lookEvery)):
 		case <-ctx.Done():
 			return
 		}
+		if wait > lookEvery {
+			continue
+		}
 		due[next] = s.send(ctx, s.config.Sources[next])
 	}
+}
+
+// lookEvery is the longest time between two looks at the clock: it may be set, and it
+// goes on while the host sleeps, when timers do not.
+const lookEvery = time.Minute
+
+// dueIn returns how long it is until a source is due. A clock that was set back makes
+// it due at once: it never waits for longer than a period.
+func dueIn(at, now time.Time, every time.Duration) time.Duration {
+	wait := at.Round(0).Sub(now.Round(0)) // by the wall clock
+	if wait > every {
+		return 0
+	}
+	return max(wait, 0)
 }
 
 // retryAfter is how long after a failure a source is tried again, unless its

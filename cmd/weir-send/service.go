@@ -77,7 +77,7 @@ func (s *service) open() error {
 		Name: c.Name, Signer: signer, Receiver: receiver, Rate: uint64(c.Rate), Geometry: g,
 		Burst: time.Duration(c.Burst), BurstBytes: int(c.BurstBytes), Heartbeat: time.Duration(c.Heartbeat), Clock: pacing.System{},
 		Lanes: lanes, Patient: s.patient, State: s.state, Scratch: filepath.Dir(c.State), Tool: tool(), Log: s.log,
-		Sealed: sealed,
+		Sealed: sealed, Own: c.Own(),
 		Repeat: sender.Repeat{
 			Dir: c.Kept(), History: c.Repeat.History, HistoryBytes: int64(c.Repeat.HistorySize),
 			Passes: c.Repeat.Passes, Spacing: time.Duration(c.Repeat.PassSpacing), Refresh: c.Repeat.RefreshEvery(),

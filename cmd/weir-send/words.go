@@ -169,6 +169,7 @@ was sent. What arrived only the vault knows.`
 	compressFlag = "auto: compress on the wire what gets smaller; off: nothing"
 	badCompress  = "--compress %q: write auto or off"
 	pushNoName   = "name what comes from the standard input, as in --as db.sql"
+	pushBadName  = "the name given with --as is not UTF-8"
 	pushNoStream = "--as is for the standard input, given as -"
 	// Name, files, size, files sent, bytes sent, bytes on the wire, overhead, rate,
 	// seconds.

@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"time"
+
+	"weir/internal/keys"
 )
 
 // Limits and defaults of what is sent again without being asked for.
@@ -59,6 +61,11 @@ func (r *Repeat) RefreshEvery() time.Duration { return refreshes[r.Refresh] }
 
 // Kept returns the directory beside the state where manifests and the spool lie.
 func (c *Sender) Kept() string { return c.State + keptSuffix }
+
+// Own returns the paths of what is for this program alone.
+func (c *Sender) Own() []string {
+	return []string{c.Key, c.Key + keys.NextSuffix, c.Key + keys.OldSuffix, c.State, c.Kept(), c.Repeat.SpoolDir}
+}
 
 func (r *Repeat) read(t *table) {
 	t.integer("passes", &r.Passes)

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
+	"weir/internal/glob"
 	"weir/internal/keys"
 	"weir/protocol"
 )
@@ -212,9 +211,9 @@ func readSource(t *table) Source {
 	if s.Every < MinEvery {
 		t.problem("every", "%v is too often, write at least %q", s.Every, MinEvery)
 	}
-	for _, glob := range s.Exclude {
-		if !doublestar.ValidatePattern(glob) {
-			t.problem("exclude", "%q is no valid pattern, write it like %q", glob, "**/*.tmp")
+	for _, pattern := range s.Exclude {
+		if err := glob.Check(pattern); err != nil {
+			t.problem("exclude", "%v", err)
 		}
 	}
 	for _, key := range s.EncryptTo {

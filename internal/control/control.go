@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"weir/internal/rawpath"
 )
 
 const (
@@ -48,8 +50,8 @@ const (
 // absolute.
 type Request struct {
 	Source    string       `json:"source"`
-	Paths     []string     `json:"paths,omitempty"`
-	Exclude   []string     `json:"exclude,omitempty"`
+	Paths     rawpath.List `json:"paths,omitempty"`
+	Exclude   rawpath.List `json:"exclude,omitempty"`
 	As        string       `json:"as,omitempty"`
 	Stream    bool         `json:"stream,omitempty"` // the content comes from a descriptor
 	Changed   bool         `json:"changed,omitempty"`
