@@ -8,8 +8,8 @@ import (
 )
 
 // BlocksHeld is how many of the largest blocks a sender must have room for:
-// one that is filled and one that leaves.
-const BlocksHeld = 2
+// one that is filled, one that waits and one that leaves.
+const BlocksHeld = 3
 
 // Bytes of a frame that are not the symbol, on top of protocol.FrameOverhead.
 const (
@@ -95,7 +95,7 @@ func (c *Sender) checkExpert(t *table) {
 	case g.K > protocol.MaxShards || g.M > protocol.MaxShards || g.K+g.M > protocol.MaxShards:
 		t.problem("k", "k + m is %d and must be at most %d, write k = %d or less", g.K+g.M, protocol.MaxShards, max(protocol.MaxShards-g.M, 1))
 	case g.Depth < 1 || g.Depth > c.maxDepth():
-		t.problem("depth", "%d is out of range: a block has at most %v and two must fit the memory of %v, write 1 to %d",
+		t.problem("depth", "%d is out of range: a block has at most %v and three must fit the memory of %v, write 1 to %d",
 			g.Depth, Size(protocol.MaxBlockBytes), c.Memory, c.maxDepth())
 	}
 }

@@ -142,7 +142,23 @@ func ParseSender(path string, data []byte) (Sender, error) {
 	if c.Repeat.SpoolDir = doc.resolve(c.Repeat.SpoolDir); c.Repeat.SpoolDir == "" {
 		c.Repeat.SpoolDir = filepath.Join(c.Kept(), "spool")
 	}
+	c.checkPaths(top)
 	return c, doc.err()
+}
+
+// checkPaths refuses a path that two keys give: one of the two would take the place of
+// the other's file.
+func (c *Sender) checkPaths(t *table) {
+	keyOf := map[string]string{c.File: "the configuration itself"}
+	for _, p := range []struct{ key, path string }{
+		{"key", c.Key}, {"state", c.State}, {"socket", c.Socket}, {"metrics", c.Metrics}, {"spool_dir", c.Repeat.SpoolDir},
+	} {
+		path := filepath.Clean(p.path)
+		if other := keyOf[path]; other != "" && p.path != "" {
+			t.problem(p.key, "%s is the path of %s too, give each its own", path, other)
+		}
+		keyOf[path] = p.key
+	}
 }
 
 func (c *Sender) read(t *table) {

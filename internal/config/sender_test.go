@@ -144,7 +144,7 @@ func TestSenderRefusals(t *testing.T) {
 		{"k zero", expert("0", "20", "10"), "k", "at least 1"},
 		{"m huge", expert("1", "9223372036854775807", "10"), "k", "k + m"},
 		{"depth zero", expert("200", "20", "0"), "depth", "out of range"},
-		{"block too large", expert("200", "20", "4096"), "depth", "write 1 to 433"},
+		{"block too large", expert("200", "20", "4096"), "depth", "write 1 to 288"},
 		{"expert and burst", map[string]string{"k": "200", "m": "20", "depth": "9", "burst": `"1ms"`}, "burst", "already decide"},
 		{"symbol above MTU", map[string]string{"symbol": "1472"}, "symbol", "does not fit the MTU of 1500, write 1408 or less"},
 		{"symbol above the limit", map[string]string{"symbol": "8960", "mtu": "9000"}, "symbol", "write 8896 or less"},
@@ -152,9 +152,9 @@ func TestSenderRefusals(t *testing.T) {
 		{"symbol zero", map[string]string{"symbol": "0"}, "symbol", "multiple of 64"},
 		{"mtu", map[string]string{"mtu": "576"}, "mtu", "write 1500, or 9000"},
 		{"mtu text", map[string]string{"mtu": `"big"`}, "mtu", "whole number"},
-		{"burst too long", map[string]string{"burst": `"1s"`}, "burst", `write "94ms" or less`},
+		{"burst too long", map[string]string{"burst": `"1s"`}, "burst", `write "62ms" or less`},
 		{"burst zero", map[string]string{"burst": `"0s"`}, "burst", "too short"},
-		{"burst over the memory", map[string]string{"burst": `"50ms"`, "memory": `"64MiB"`}, "burst", `write "23ms" or less`},
+		{"burst over the memory", map[string]string{"burst": `"50ms"`, "memory": `"64MiB"`}, "burst", `write "15ms" or less`},
 		{"overhead", map[string]string{"overhead": `"0%"`}, "overhead", `at least "1%"`},
 		{"heartbeat", map[string]string{"heartbeat": `"1ms"`}, "heartbeat", `at least "100ms"`},
 		{"offload", map[string]string{"offload": `"no"`}, "offload", "true nor false"},
@@ -175,6 +175,19 @@ func TestSenderRefusals(t *testing.T) {
 		})
 		if !hit {
 			t.Errorf("%s: no problem of %q says %q:\n%v", c.name, c.key, c.want, err)
+		}
+	}
+}
+
+// TestPathsThatTwoKeysGive are refused: metrics would be written over the secret key.
+func TestPathsThatTwoKeysGive(t *testing.T) {
+	for key, path := range map[string]string{"metrics": "a.key", "state": "x.toml", "socket": "./y/../a.state", "spool_dir": "a.sock"} {
+		set := map[string]string{"key": `"a.key"`, "state": `"a.state"`, "socket": `"a.sock"`}
+		set[key] = `"` + path + `"`
+		_, err := ParseSender("/d/x.toml", []byte(senderToml(t, set, "")))
+		var problems Problems
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].Text, "give each its own") {
+			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

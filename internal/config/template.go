@@ -112,7 +112,7 @@ func (c *Sender) linkSettings() []setting {
 		{key: "burst", value: quote(c.Burst.String()), comment: "The longest outage that parity alone bridges. A longer one needs larger blocks, so more memory on both\nsides: rate x burst x (1 + 1 / overhead) for each block, and at 10% a quarter more, which keeps parity\nfor single frames that are lost beside the outage."},
 		{key: "burst_bytes", value: quote(c.BurstBytes.String()), comment: "The most that leaves back to back, in bytes on the wire. More costs less CPU on a fast link; whatever\nbuffer on the way is smallest must hold it."},
 		{key: "mtu", value: strconv.Itoa(c.MTU), comment: "Largest IP packet that the whole link carries. 9000 costs less CPU; where one hop carries less,\neverything is lost."},
-		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for the blocks under way. `burst` is refused where two blocks do not fit; the receiver's\n`memory` should be twice this."},
+		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for the blocks under way. `burst` is refused where three blocks do not fit; the receiver's\n`memory` should be twice this."},
 		{key: "heartbeat", value: quote(c.Heartbeat.String()), comment: "How often an idle sender says that it is alive and which snapshots it made. A shorter time lets the\nreceiver notice a dead link sooner."},
 		{key: "offload", value: strconv.FormatBool(c.Offload), comment: "Let kernel and network card cut frames out of large buffers (UDP GSO). Write false where a driver\ngarbles them; it costs CPU."},
 		{key: "cpu", value: "2", off: true, comment: "Keep the thread that seals and sends on this CPU, from 0 on: beyond 10 Gbit/s one that serves no\ninterrupts of the network card. Without it, on any."},
