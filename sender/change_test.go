@@ -263,3 +263,23 @@ func TestFileOfThisTickIsNotRemembered(t *testing.T) {
 		t.Error("an old version is not settled")
 	}
 }
+
+// TestOtherDeviceNumber meets a known version under another device number, as after a
+// restart of the host, or in a snapshot of the file system: it is no other file where
+// the file system stamps every change.
+func TestOtherDeviceNumber(t *testing.T) {
+	s := &snapshot{timed: timed{5: false, 6: true}}
+	was := version{Size: 1, ModTime: 2, ChangeTime: 3, Inode: 4, Device: 1}
+	for device, want := range map[uint64]bool{1: true, 5: false, 6: true} {
+		known, v := was, was
+		n := &node{}
+		n.stat.Dev, v.Device = device, device
+		if got := s.unchanged(n, &known, &v); got != want || got && known.Device != device {
+			t.Errorf("device %d: %v, %+v", device, got, known)
+		}
+		known, v.ChangeTime = was, 7
+		if s.unchanged(n, &known, &v) || known != was {
+			t.Errorf("device %d: changed, and not seen", device)
+		}
+	}
+}

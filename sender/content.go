@@ -23,14 +23,15 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return err
 	}
 	v := fileVersion(&n.stat)
-	ok := found && known.sameFile(&v) && s.sealedRight(&known)
+	before := known.Device
+	ok := found && s.unchanged(n, &known, &v) && s.sealedRight(&known)
 	if !ok || s.job.All {
 		// It will be read. The walk looked at it ahead, perhaps some time ago.
 		if n.look(); n.err != nil || n.kind() != unix.S_IFREG {
 			return s.turned(n)
 		}
 		v = fileVersion(&n.stat)
-		ok = found && known.sameFile(&v) && s.sealedRight(&known)
+		ok = found && s.unchanged(n, &known, &v) && s.sealedRight(&known)
 	}
 	if first, again := s.links.met(n); again {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
@@ -49,7 +50,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		} else {
 			e.Size, e.Plain = known.Seal.Size(v.Size), v.Size
 		}
-		if known.Bare != v.Bare {
+		if known.Bare != v.Bare || known.Device != before {
 			v.Object, v.SHA256, v.Seal = known.Object, known.SHA256, known.Seal
 			s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
 		}
@@ -67,6 +68,20 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return err
 	}
 	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
+}
+
+// unchanged reports whether a file is still the known version. A file system may have
+// another device number after a restart, and a snapshot of it has one of its own: the
+// known version takes it over where the file system stamps every change.
+func (s *snapshot) unchanged(n *node, known, v *version) bool {
+	if known.Device != v.Device {
+		moved := *known
+		if moved.Device = v.Device; !moved.sameFile(v) || !s.timed.covers(n) {
+			return false
+		}
+		*known = moved
+	}
+	return known.sameFile(v)
 }
 
 // turned records a name that was a file when the walk looked.
