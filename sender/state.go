@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -39,14 +40,36 @@ type State struct {
 	changes atomic.Uint64 // of what was sent
 }
 
+// ErrStateDamaged is returned for a state that cannot be read.
+var ErrStateDamaged = errors.New("it is damaged; move it away, so that a new one is made: all is sent anew then, and nothing that the vault has is lost")
+
 // OpenState opens the state at path and makes it if it is not there.
 func OpenState(path string) (*State, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, berrors.ErrTimeout) {
+	db, err := openBolt(path)
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
 		err = ErrInUse
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		err = fmt.Errorf("%w: %w", ErrStateDamaged, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the state %s: %w", path, err)
+	}
+	return &State{db: db}, nil
+}
+
+// openBolt opens the database and makes its buckets. The library panics where pages
+// are damaged, and the kernel ends who reads behind the end of a file that was cut.
+func openBolt(path string) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%w: %v", ErrStateDamaged, r) // what it holds goes with the program
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		if _, err := tx.CreateBucketIfNotExists(bucketMeta); err != nil {
@@ -57,9 +80,9 @@ func OpenState(path string) (*State, error) {
 	})
 	if err != nil {
 		db.Close()
-		return nil, fmt.Errorf("opening the state %s: %w", path, err)
+		return nil, err
 	}
-	return &State{db: db}, nil
+	return db, nil
 }
 
 // Close closes the state.

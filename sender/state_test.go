@@ -60,6 +60,25 @@ func TestStateInUse(t *testing.T) {
 	}
 }
 
+// TestDamagedState says what to do, whatever befell the file.
+func TestDamagedState(t *testing.T) {
+	for name, spoil := range map[string]func(f *os.File) error{
+		"cut":          func(f *os.File) error { return f.Truncate(9000) },
+		"no database":  func(f *os.File) error { _, err := f.WriteAt(noise(1, 8192), 0); return err },
+		"damaged page": func(f *os.File) error { _, err := f.WriteAt(noise(1, 3*4096), 2*4096); return err },
+	} {
+		p := filepath.Join(t.TempDir(), "state")
+		must(t, openState(t, p).Close())
+		f, err := os.OpenFile(p, os.O_RDWR, 0)
+		must(t, err)
+		must(t, spoil(f))
+		must(t, f.Close())
+		if _, err := OpenState(p); !errors.Is(err, ErrStateDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNumbersAndLatest(t *testing.T) {
 	s := openState(t, filepath.Join(t.TempDir(), "state"))
 	defer s.Close()
