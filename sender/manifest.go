@@ -81,6 +81,9 @@ func (s *snapshot) closing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.spool.sync(); err != nil { // what it has may not outlive a power cut
+		s.notSpooled(err)
+	}
 	// Once the manifest may have left, the vault waits for what lacks: from here on
 	// a later start has to be able to finish the snapshot.
 	sent := s.remember(record)

@@ -42,9 +42,13 @@ type spool struct {
 	// room frees what may go of the spool; false if nothing does.
 	room func() bool
 
+	// flush brings the file system of an open directory to stable storage.
+	flush func(fd int) error
+
 	mu    sync.Mutex
 	used  int64
 	files map[protocol.ObjectID]*spooled
+	fresh bool // something was put in since the last sync
 }
 
 // spooled is the content of an object.
@@ -62,7 +66,7 @@ type holder struct {
 
 // openSpool opens the spool. What is in it belongs to nobody yet.
 func openSpool(dir string, mode SpoolMode, most int64) (*spool, error) {
-	s := &spool{dir: dir, mode: mode, most: most, files: map[protocol.ObjectID]*spooled{}}
+	s := &spool{dir: dir, mode: mode, most: most, flush: unix.Syncfs, files: map[protocol.ObjectID]*spooled{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("opening the spool: %w", err)
@@ -159,6 +163,28 @@ func (s *spool) reserve(id protocol.ObjectID, size int64, by holder) error {
 	}
 	s.files[id] = &spooled{size: size, by: by}
 	s.used += size
+	s.fresh = true
+	return nil
+}
+
+// sync brings what was put in to stable storage, all of it at once: a snapshot of
+// many small files would else wait for the disk at each of them.
+func (s *spool) sync() error {
+	s.mu.Lock()
+	fresh := s.fresh
+	s.fresh = false
+	s.mu.Unlock()
+	if !fresh {
+		return nil
+	}
+	dir, err := os.Open(s.dir)
+	if err == nil {
+		err = s.flush(int(dir.Fd()))
+		dir.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("bringing the spool to stable storage: %w", err)
+	}
 	return nil
 }
 

@@ -2,9 +2,13 @@ package sender
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // TestCutShortAtTheEnd ends the program when the manifest has left and nothing after
@@ -46,6 +50,40 @@ func TestCutShortAtTheEnd(t *testing.T) {
 		r.reset()
 		if _, second := r.push(Job{Paths: []string{dir}}); second.record.Previous != sent.SHA256 {
 			t.Error("the next snapshot names another one before it")
+		}
+	})
+}
+
+// TestSpoolIsSynced brings copies to stable storage before the manifest leaves, once
+// a snapshot, and says if that fails.
+func TestSpoolIsSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newRig(t, three, func(c *Config) { c.Repeat.Spool = SpoolCopy }), t.TempDir()
+		var log strings.Builder
+		r.Sender.cfg.Log = zerolog.New(&log)
+		synced, fail := 0, error(nil)
+		r.spool.flush = func(int) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if synced++; len(r.manifests) != 0 {
+				t.Error("the manifest left before the copies were safe")
+			}
+			return fail
+		}
+		write(t, dir, map[string][]byte{"a": noise(1, 70_000), "b": noise(2, 70_000)})
+		settle(t)
+		r.push(Job{Paths: []string{dir}})
+		r.reset()
+		r.push(Job{Paths: []string{dir}}) // nothing new
+		if synced != 1 || strings.Contains(log.String(), "spool-short") {
+			t.Errorf("the spool was synced %d times: %s", synced, &log)
+		}
+		fail = unix.EIO
+		r.reset()
+		write(t, dir, map[string][]byte{"a": noise(3, 70_000)})
+		r.push(Job{Paths: []string{dir}})
+		if synced != 2 || !strings.Contains(log.String(), "spool-short") {
+			t.Errorf("the disk failed, and the sender says: %s", &log)
 		}
 	})
 }
