@@ -140,9 +140,9 @@ func (o *observer) gather(now time.Time) report.Facts {
 	lanes := o.receiver.TakeLinks()
 	f.Links, received = linksOf(lanes)
 	f.Lanes = lanesOf(lanes)
-	for sender, n := range received {
-		if n != o.received[sender] {
-			o.received[sender], o.heard[sender] = n, now.UTC()
+	for name, n := range received {
+		if n != o.received[name] {
+			o.received[name], o.heard[name] = n, now.UTC()
 		}
 	}
 	for name, at := range o.heard {
@@ -156,7 +156,7 @@ func (o *observer) gather(now time.Time) report.Facts {
 }
 
 // linksOf adds up the lanes of each sender, and returns how many frames came from
-// each. Of several lanes each is also listed by itself.
+// each. Of several lanes each is also listed, and counted, by itself.
 func linksOf(lanes []receiver.SenderLink) (all []linkquality.Link, received map[string]uint64) {
 	received = map[string]uint64{}
 	sums := map[string]int{}
@@ -178,6 +178,7 @@ func linksOf(lanes []receiver.SenderLink) (all []linkquality.Link, received map[
 		if l.Lanes > 1 {
 			one.Sender, one.Rate = linkquality.LaneName(l.Sender, l.Lane), one.Rate/uint64(l.Lanes)
 			all = append(all, one)
+			received[one.Sender] = l.Received
 		}
 	}
 	return all, received

@@ -176,7 +176,7 @@ func (r *Reporter) lanes(now time.Time, sender string) (all []status.Sender) {
 			continue
 		}
 		all = append(all, status.Sender{
-			Name: name, Day: r.links.Quality(name, now, linkquality.FineSpan), Month: r.links.Quality(name, now, linkquality.CoarseSpan),
+			Name: name, Heard: r.heard[name], Day: r.links.Quality(name, now, linkquality.FineSpan), Month: r.links.Quality(name, now, linkquality.CoarseSpan),
 			Fine: status.Bars(fine), Hours: status.Bars(hours),
 		})
 	}

@@ -46,7 +46,7 @@ type Name struct{ Sender, Source string }
 // Facts are what only the running receiver knows.
 type Facts struct {
 	Links    []linkquality.Link
-	Heard    map[string]time.Time          // of each sender, the last authentic frame
+	Heard    map[string]time.Time          // of each sender, and each of several lanes, the last authentic frame
 	Skew     map[string]time.Duration      // of each sender, the vault's clock less its
 	Lanes    map[string][]expectation.Lane // of each sender that was heard since the start
 	Moving   []status.Transfer
@@ -67,7 +67,7 @@ type Reporter struct {
 	memory  memory
 	failing bool // a file could not be written, and that was told
 	said    status.Status
-	heard   map[string]time.Time // of each sender, also before the start
+	heard   map[string]time.Time // of each sender and lane, also before the start
 }
 
 // New returns a Reporter that takes up where an earlier one stopped.
@@ -82,6 +82,9 @@ func New(cfg Config) (*Reporter, error) {
 	if old, err := status.Read(cfg.Dir); err == nil {
 		for i := range old.Senders {
 			r.heard[old.Senders[i].Name] = old.Senders[i].Heard
+			for _, lane := range old.Senders[i].Lanes {
+				r.heard[lane.Name] = lane.Heard
+			}
 		}
 		r.said.Scrub = old.Scrub
 	}

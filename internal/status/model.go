@@ -33,6 +33,7 @@
 //	weir_link_longest_outage_seconds{sender}         of the last day
 //	weir_link_bridged_seconds{sender}                outage that parity heals
 //	weir_link_narrow{sender}                         1 where parity does not bridge what was lost, or hardly
+//	weir_lane_heard_seconds{link}                    the last authentic frame, of each lane of a sender with several
 //	weir_lane_loss_ratio{link}                       of the last day, of each lane of a sender with several
 //	weir_lane_longest_outage_seconds{link}           of the last day
 //	weir_frames_dropped_total{reason}                datagrams that were not used
@@ -45,6 +46,7 @@
 package status
 
 import (
+	"slices"
 	"time"
 
 	"weir/internal/expectation"
@@ -84,6 +86,11 @@ type Status struct {
 
 // Good reports whether nothing is wrong.
 func (s *Status) Good() bool { return len(s.Alarms) == 0 }
+
+// alarmed reports whether the alarm is on.
+func (s *Status) alarmed(event, subject string) bool {
+	return slices.ContainsFunc(s.Alarms, func(a expectation.Alarm) bool { return a.Event == event && a.Subject == subject })
+}
 
 // Source is one source and its restore points.
 type Source struct {
@@ -163,7 +170,7 @@ type Sender struct {
 	Fine  []Bar               `json:"series_day"`   // by time
 	Hours []Bar               `json:"series_month"` // by time
 	// Lanes are the links of a sender that has several, named as LaneName says. Of
-	// each only what concerns the link is known.
+	// each only what concerns the link is known; one that is silent has an alarm.
 	Lanes []Sender `json:"lanes,omitempty"`
 }
 

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"weir/internal/event"
 	"weir/internal/expectation"
 	"weir/internal/linkquality"
 )
 
 type senderView struct {
 	Name, Heard, Loss, Longest, Bridged, Where, Order, Skew string
+	Silent                                                  bool // a lane over which nothing comes while the others go on
 	Advice                                                  []string
 	Plots                                                   []plotView
 	Bursts                                                  []burstView
@@ -46,7 +48,10 @@ func (v *view) rankLinks(s *Status) {
 		v.Senders = append(v.Senders, newSenderView(snd, s.Written))
 		for i := range snd.Lanes {
 			lane := newSenderView(&snd.Lanes[i], s.Written)
-			lane.Heard, lane.Skew = "", ""
+			lane.Skew = ""
+			if lane.Silent = s.alarmed(event.LaneSilent, lane.Name); lane.Silent {
+				lane.Heard = "SILENT, " + lane.Heard
+			}
 			v.Senders = append(v.Senders, lane)
 		}
 	}

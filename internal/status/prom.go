@@ -113,6 +113,12 @@ func (p prom) lanes(s *Status) {
 	if len(all) == 0 {
 		return
 	}
+	p.Head("weir_lane_heard_seconds", "When the last authentic frame came over a lane.")
+	for i := range all {
+		if at := all[i].Heard; !at.IsZero() {
+			p.Value("weir_lane_heard_seconds", float64(at.Unix()), label{Name: "link", Value: all[i].Name})
+		}
+	}
 	p.Head("weir_lane_loss_ratio", "Share of a lane's frames lost in the last day.")
 	for i := range all {
 		p.Value("weir_lane_loss_ratio", all[i].Day.Loss, label{Name: "link", Value: all[i].Name})

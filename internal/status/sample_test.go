@@ -69,6 +69,8 @@ func crowd() *Status {
 	for i := range 2 {
 		s.Senders[1].Lanes = append(s.Senders[1].Lanes, link(linkquality.LaneName("branch-office-lisbon", i), i == 1))
 	}
+	s.Senders[1].Lanes[0].Heard = noon.Add(-3 * time.Hour)
+	s.Alarms = append(s.Alarms, expectation.Alarm{Event: "lane-silent", Subject: linkquality.LaneName("branch-office-lisbon", 0), Since: noon.Add(-3 * time.Hour), Text: "nothing came over this lane while the others went on: look at its cable and interfaces"})
 	return s
 }
 

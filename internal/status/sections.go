@@ -152,7 +152,7 @@ func (v *view) links() g.Node {
 
 func linkCard(s *senderView) g.Node {
 	bold := func(words string) g.Node { return g.El("b", g.Text(words)) }
-	return el("article", "card link",
+	return el("article", "card link"+map[bool]string{true: " bad"}[s.Silent],
 		g.El("h3", g.Text(s.Name+" "), el("span", "heard", g.Text(s.Heard))),
 		el("dl", "wide",
 			term("loss, 24 h", bold(s.Loss)), term("longest outage", bold(s.Longest)), term("parity bridges", bold(s.Bridged)),

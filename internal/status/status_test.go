@@ -179,7 +179,7 @@ func TestEmptyVaultHasAPage(t *testing.T) {
 func TestWorstFirst(t *testing.T) {
 	page, last := htmlOf(t, crowd()), 0
 	for _, want := range []string{
-		"78 more alarms", "<h3>prod/mail</h3>", "<h3>prod/database-cluster-01</h3>", "76 more sources", "1 more snapshots",
+		"79 more alarms", "<h3>prod/mail</h3>", "<h3>prod/database-cluster-01</h3>", "76 more sources", "1 more snapshots",
 		"<h3>branch-office-lisbon ", "<h3>branch-office-lisbon lane 1 ", "<h3>branch-office-lisbon lane 2 ",
 	} {
 		at := strings.Index(page, want)
@@ -196,7 +196,7 @@ func TestWorstFirst(t *testing.T) {
 	}
 	var text bytes.Buffer
 	WriteText(&text, crowd())
-	for _, want := range []string{"SUSPICIOUS: 9,120 of 10,000 files changed", "SIGNED WITH A KEY THAT WAS REVOKED on 2026-11-23 12:00, 3 abandoned"} {
+	for _, want := range []string{"SUSPICIOUS: 9,120 of 10,000 files changed", "SIGNED WITH A KEY THAT WAS REVOKED on 2026-11-23 12:00, 3 abandoned", "SILENT, heard 3 h ago"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is missing in the text", want)
 		}
