@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 func sample() *Status {
@@ -60,5 +62,17 @@ func TestMetricsAreDocumentedAndTold(t *testing.T) {
 	}
 	if strings.Contains(b.String(), `weir_send_snapshot_seconds{source="db"}`) {
 		t.Error("a time of what was never sent")
+	}
+}
+
+// What Prometheus itself makes of the metrics.
+func TestPrometheusHasNoComplaint(t *testing.T) {
+	for name, st := range map[string]*Status{"sample": sample(), "empty": {}} {
+		var b bytes.Buffer
+		WriteMetrics(&b, st)
+		problems, err := promlint.New(&b).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v %v", name, problems, err)
+		}
 	}
 }

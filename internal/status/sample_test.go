@@ -52,7 +52,7 @@ func crowd() *Status {
 	for i := range 596 {
 		one := source("branch-"+fmt.Sprint(i/20), "source-"+fmt.Sprint(i), time.Duration(i%30)*time.Hour, 24*time.Hour, 30, i%50/49)
 		if i%97 == 5 {
-			one.Sender, one.Source = long, long
+			one.Sender, one.Source = long, fmt.Sprintf("%s-%03d", long[:60], i)
 		}
 		if one.Overdue {
 			s.Alarms = append(s.Alarms, expectation.Alarm{Event: "source-overdue", Subject: one.Sender + "/" + one.Source, Since: noon, Text: "the newest whole restore point is too old"})

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 func TestFilesAreReplacedAsAWhole(t *testing.T) {
@@ -88,6 +90,18 @@ func TestPromIsWellFormed(t *testing.T) {
 	} {
 		if !seen[want] {
 			t.Errorf("%s is missing in:\n%.2000q", want, b.String())
+		}
+	}
+}
+
+// What Prometheus itself makes of the metrics, for all that may be in them.
+func TestPrometheusHasNoComplaint(t *testing.T) {
+	for name, s := range map[string]*Status{"sample": sample(), "crowd": crowd(), "empty": {}} {
+		var b bytes.Buffer
+		WriteProm(&b, s)
+		problems, err := promlint.New(&b).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v %v", name, problems, err)
 		}
 	}
 }
