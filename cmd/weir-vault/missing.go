@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/dustin/go-humanize"
@@ -36,11 +37,12 @@ func missingCommand(p *place) *cobra.Command {
 		if !cmd.Flags().Changed("qr") {
 			o.qr = term.IsTerminal(int(os.Stdout.Fd()))
 		}
-		dir, all, err := p.notWhole(args)
+		var l missingReport
+		err := lookAgain(func() (err error) { l, err = p.missing(args, o.how()); return err })
 		if err != nil {
 			return err
 		}
-		return tellMissing(cmd.OutOrStdout(), dir, all, o, len(args) > 0)
+		return l.tell(cmd.OutOrStdout(), o, len(args) > 0)
 	}
 	return cmd
 }
@@ -88,58 +90,78 @@ func (o *missingOptions) how() int {
 	return vault.Typed
 }
 
-// tellMissing names what lacks and prints the codes. Anything missing makes the
-// command end with exit.Damaged.
-func tellMissing(w io.Writer, dir string, all []vault.Found, o missingOptions, each bool) error {
-	report := struct {
-		Snapshots []lacking      `json:"snapshots"`
-		Codes     []vault.Repair `json:"codes"`
-	}{[]lacking{}, []vault.Repair{}}
-	for _, found := range all {
-		if found.State == vault.Abandoned {
-			return exit.With(exit.Damaged, fmt.Errorf(missingAbandoned, found.Ref()))
-		}
-		l, err := lacksOf(dir, found, func(m vault.MissingFile) {
-			if each && !o.json {
-				printFile(w, m)
-			}
-		})
-		if err != nil {
+// looks bounds how often what lacks is looked for, while a receiver publishes one
+// snapshot after the other.
+const looks = 20
+
+// lookAgain calls look until nothing of what it read had moved away under it: a
+// receiver that runs may publish a snapshot while it is looked at.
+func lookAgain(look func() error) (err error) {
+	for range looks {
+		if err = look(); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if found.State != vault.Whole {
-			report.Snapshots = append(report.Snapshots, l)
-		}
-	}
-	codes, err := vault.Repairs(dir, all, o.how())
-	if err != nil {
-		return err
-	}
-	report.Codes = append(report.Codes, codes...)
-	switch {
-	case o.json:
-		err = printJSON(w, report)
-	case len(report.Snapshots) == 0:
-		_, err = fmt.Fprintln(w, missingNothing)
-	default:
-		err = printLacking(w, report.Snapshots, report.Codes, o)
-	}
-	if err == nil && o.file != "" {
-		err = writeCodes(o.file, report.Codes)
-	}
-	if err == nil && len(report.Snapshots) > 0 {
-		err = exit.With(exit.Damaged, fmt.Errorf(missingSum, len(report.Snapshots)))
 	}
 	return err
 }
 
-func lacksOf(dir string, found vault.Found, visit func(vault.MissingFile)) (lacking, error) {
+// missingReport is what the snapshots lack, and the codes that bring it.
+type missingReport struct {
+	Snapshots []lacking      `json:"snapshots"`
+	Codes     []vault.Repair `json:"codes"`
+}
+
+// missing looks at the snapshot that is named, or at all that are not whole.
+func (p *place) missing(args []string, how int) (missingReport, error) {
+	l := missingReport{[]lacking{}, []vault.Repair{}}
+	dir, all, err := p.notWhole(args)
+	if err != nil {
+		return l, err
+	}
+	for _, found := range all {
+		if found.State == vault.Abandoned {
+			return l, exit.With(exit.Damaged, fmt.Errorf(missingAbandoned, found.Ref()))
+		}
+		if found.State == vault.Whole {
+			continue
+		}
+		one, err := lacksOf(dir, found)
+		if err != nil {
+			return l, err
+		}
+		l.Snapshots = append(l.Snapshots, one)
+	}
+	codes, err := vault.Repairs(dir, all, how)
+	l.Codes = append(l.Codes, codes...)
+	return l, err
+}
+
+// tell names what lacks and prints the codes; each file, if a snapshot was named.
+// Anything missing makes the command end with exit.Damaged.
+func (l missingReport) tell(w io.Writer, o missingOptions, each bool) (err error) {
+	switch {
+	case o.json:
+		err = printJSON(w, l)
+	case len(l.Snapshots) == 0:
+		_, err = fmt.Fprintln(w, missingNothing)
+	default:
+		err = printLacking(w, l, o, each)
+	}
+	if err == nil && o.file != "" {
+		err = writeCodes(o.file, l.Codes)
+	}
+	if err == nil && len(l.Snapshots) > 0 {
+		err = exit.With(exit.Damaged, fmt.Errorf(missingSum, len(l.Snapshots)))
+	}
+	return err
+}
+
+func lacksOf(dir string, found vault.Found) (lacking, error) {
 	l := lacking{Snapshot: found.Ref(), Manifest: found.Manifest != "", Files: []vault.MissingFile{}}
 	for m, err := range vault.Missing(dir, found) {
 		if err != nil {
 			return l, err
 		}
-		visit(m)
 		l.MissingFiles++
 		l.Files = append(l.Files, m)
 		for _, r := range m.Ranges {
@@ -159,15 +181,20 @@ func printFile(w io.Writer, m vault.MissingFile) {
 	fmt.Fprintln(w)
 }
 
-func printLacking(w io.Writer, all []lacking, codes []vault.Repair, o missingOptions) error {
-	for _, l := range all {
-		if !l.Manifest {
-			fmt.Fprintf(w, missingNoManifest, l.Snapshot)
+func printLacking(w io.Writer, l missingReport, o missingOptions, each bool) error {
+	for _, one := range l.Snapshots {
+		if !one.Manifest {
+			fmt.Fprintf(w, missingNoManifest, one.Snapshot)
 			continue
 		}
-		fmt.Fprintf(w, missingLine, l.Snapshot, humanize.Comma(l.MissingFiles), size(l.MissingBytes))
+		if each {
+			for _, m := range one.Files {
+				printFile(w, m)
+			}
+		}
+		fmt.Fprintf(w, missingLine, one.Snapshot, humanize.Comma(one.MissingFiles), size(one.MissingBytes))
 	}
-	for _, r := range codes {
+	for _, r := range l.Codes {
 		if o.file != "" {
 			fmt.Fprintf(w, missingCarry, o.file, r.Sender)
 			continue
