@@ -16,6 +16,7 @@ type block struct {
 	columns  []uint16 // symbols that each column has
 	lacking  int      // columns with fewer than k symbols
 	data     int      // data symbols that are there
+	refused  int      // frames that came and found no memory
 	touched  time.Time
 	expires  expiry
 }

@@ -258,11 +258,13 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 	arena := r.memory.get(h.BlockBytes())
 	if arena == nil {
 		s.lanes.verified(h, r.now)
+		s.refused.count(h.Block)
 		r.drops.count(DropMemory)
 		return
 	}
 	accept()
 	blk := newBlock(h, arena)
+	blk.refused = s.refused.of(h.Block)
 	s.add(blk)
 	i := h.Index()
 	copy(blk.symbol(i), r.scratch[:h.Symbol])

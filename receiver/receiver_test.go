@@ -2,8 +2,14 @@ package receiver
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"weir/protocol"
 )
@@ -162,6 +168,32 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	close(g.sink.stall)
 	g.close()
+}
+
+// TestLossIsTheDisks: a block whose first frames found no memory is not called lost on
+// the link, by no line and no count.
+func TestLossIsTheDisks(t *testing.T) {
+	g := newRig(t)
+	var log bytes.Buffer
+	g.r.cfg.Log = zerolog.New(&log)
+	budget := g.r.memory.budget
+	g.r.memory.budget = 0
+	frames := g.frames(rigGeometry, g.data(1, 0, content(room(), 1)))
+	half := len(frames) / 2
+	g.send(frames[:half])
+	g.r.memory.budget = budget
+	g.send(frames[half:])
+	g.tick(time.Minute)
+	g.close()
+	want := fmt.Sprintf(`"refused":%d,"message":"symbols lost, as frames of the block found no memory`, half)
+	for _, part := range []string{`"event":"block-lost"`, want, `"event":"memory-full","frames":` + strconv.Itoa(half)} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("the log lacks %s:\n%s", part, log.String())
+		}
+	}
+	if links := g.r.TakeLinks(); strings.Contains(log.String(), "frames-lost") || len(links) != 1 || links[0].Lost != 0 {
+		t.Errorf("it is laid to the link: %+v\n%s", links, log.String())
+	}
 }
 
 func TestHalfFilledBlocks(t *testing.T) {

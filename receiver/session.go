@@ -40,6 +40,28 @@ type session struct {
 	blocks   []*block // open ones by age
 	latest   *block
 	closed   [closedRing]uint64 // block numbers closed of late, by number modulo the size
+	refused  refusal
+}
+
+// refusal counts the frames of the newest block that found no memory. If the rest of
+// them does, what is lost of the block is not the link's loss.
+type refusal struct {
+	block  uint64
+	frames int
+}
+
+func (f *refusal) count(block uint64) {
+	if f.block != block {
+		*f = refusal{block: block}
+	}
+	f.frames++
+}
+
+func (f *refusal) of(block uint64) int {
+	if f.block != block {
+		return 0
+	}
+	return f.frames
 }
 
 func newSession(snd *signer, id protocol.SessionID, p protocol.Params, o *protocol.Opener, announce []byte, floors []uint64) *session {

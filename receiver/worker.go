@@ -68,7 +68,7 @@ func (w *worker) finish(j job) {
 	if lost > 0 {
 		rebuilt, failed, err := w.rebuild(b)
 		w.lossLine(failed > 0 && !j.cut || err != nil).Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
-			Int("lost_bytes", failed*b.geometry.Symbol).Err(err).Msg("symbols lost")
+			Int("lost_bytes", failed*b.geometry.Symbol).Int("refused", b.refused).Err(err).Msg(lossWords(b))
 	}
 	d := delivery{worker: w, sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
 	w.throughput.begin(w.cfg.Now())
@@ -78,6 +78,14 @@ func (w *worker) finish(j job) {
 	if data {
 		w.lastData.Store(now.UnixNano())
 	}
+}
+
+// lossWords says who lost the symbols of a block.
+func lossWords(b *block) string {
+	if b.refused > 0 {
+		return "symbols lost, as frames of the block found no memory: the disk is slower than the link"
+	}
+	return "symbols lost"
 }
 
 // lossLine begins the line about a block that was not complete.

@@ -160,14 +160,17 @@ func scrubText(s *Status) string {
 }
 
 func (v *view) receiver(r *Receiver) {
-	v.ReceiverText = fmt.Sprintf("%s datagrams since the start, receive buffer %s; lost on this host: %s in the buffer, %s at the network card.",
-		comma(r.Datagrams), size(int64(r.Buffer)), comma(r.Socket), comma(r.Interface))
+	v.ReceiverText = fmt.Sprintf("%s datagrams since the start, receive buffer %s; lost on this host: %s in the buffer, %s at the network card, %s as the disk was slower than the link.",
+		comma(r.Datagrams), size(int64(r.Buffer)), comma(r.Socket), comma(r.Interface), comma(r.Dropped[slowDisk]))
 	for _, reason := range slices.Sorted(maps.Keys(r.Dropped)) {
 		if n := r.Dropped[reason]; n > 0 {
 			v.Dropped = append(v.Dropped, droppedView{reason, comma(n)})
 		}
 	}
 }
+
+// slowDisk is the reason for which frames are dropped that find no memory.
+const slowDisk = "memory"
 
 func newMissingView(m *Missing) missingView {
 	v := missingView{Snapshot: m.Snapshot, Since: minute(m.Since), Code: m.Code}
