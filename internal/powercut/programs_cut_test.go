@@ -94,11 +94,14 @@ type past struct {
 }
 
 // keep gives the host its rules of retention.
-func (h *host) keep() {
+func (h *host) keep() { h.t.Helper(); h.append("receiver.toml", keepRules) }
+
+// append adds to a configuration.
+func (h *host) append(name, text string) {
 	h.t.Helper()
-	f, err := os.OpenFile(h.file("receiver.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(h.file(name), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = f.WriteString(keepRules)
+		_, err = f.WriteString(text)
 		f.Close()
 	}
 	if err != nil {

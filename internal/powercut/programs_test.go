@@ -82,8 +82,9 @@ type host struct {
 	vault string
 	boot  string // a file that stands in for the id of this run of the system; "" for the system's own
 	link  *relay.Relay
-	lossy *atomic.Int32 // one of so many frames begins an outage; 0: nothing is lost
-	sent  *sync.Map     // the latest snapshot of each source: what push said of it
+	lossy *atomic.Int32         // one of so many frames begins an outage; 0: nothing is lost
+	sent  *sync.Map             // the latest snapshot of each source: what push said of it
+	start func(*exec.Cmd) error // of programs that the vault's host runs; nil for the usual way
 }
 
 // newHost pairs a receiver with a vault in the directory disk and a sender.
@@ -184,6 +185,14 @@ func (h *host) command(ctx context.Context, program string, args ...string) *exe
 	return exec.CommandContext(ctx, "unshare", append([]string{"-m", "sh", "-c", script, h.boot, path}, args...)...)
 }
 
+// starts starts a program; one of the vault's host in the host's way.
+func (h *host) starts(program string, cmd *exec.Cmd) error {
+	if h.start == nil || program == "weir-send" {
+		return cmd.Start()
+	}
+	return h.start(cmd)
+}
+
 // run runs a program to its end and returns what it printed and its exit code.
 func (h *host) run(program string, args ...string) (out, errs string, code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -191,7 +200,11 @@ func (h *host) run(program string, args ...string) (out, errs string, code int) 
 	cmd := h.command(ctx, program, args...)
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+	err := h.starts(program, cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil && cmd.ProcessState == nil {
 		return "", err.Error(), -1
 	}
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
@@ -287,7 +300,7 @@ func (h *host) begin(line func(string), passed func(point string)) (*receiver, e
 			return nil, err
 		}
 	}
-	if err := r.cmd.Start(); err != nil {
+	if err := h.starts(program, r.cmd); err != nil {
 		return nil, err
 	}
 	for _, f := range r.cmd.ExtraFiles {

@@ -244,7 +244,7 @@ func (v *Vault) collect(s *site) error {
 		v.throwAway(s)
 		return nil
 	}
-	p.Received = s.own.Received
+	p.Received, p.copies = s.own.Received, s.own.copies
 	if err := v.unveil(p, s.change, s.history); err != nil {
 		v.postpone(p)
 		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)

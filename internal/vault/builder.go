@@ -3,12 +3,9 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"weir/internal/manifest"
 	"weir/internal/masschange"
@@ -74,7 +71,7 @@ func (b *builder) stage(p *pending) error {
 		return err
 	}
 	err = t.build(filepath.Join(pendingDir, manifestFile))
-	if err == nil {
+	if p.copies = t.copies; err == nil {
 		b.disk.point("built")
 		err = b.syncTree(p, dir, t)
 	}
@@ -128,53 +125,4 @@ func (b *builder) each(path string, visit func(*manifest.Entry) error) error {
 		}
 		return visit(e)
 	})
-}
-
-// linkOrCopy links a file into a directory, or copies it where the file system
-// allows no further link.
-func (b *builder) linkOrCopy(from, dir, name string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = b.linkAt(from, int(f.Fd()), name)
-	return err
-}
-
-// linkAt does that in an open directory. It reports whether a copy was made,
-// which has to be synced.
-func (b *builder) linkAt(from string, dir int, name string) (copied bool, err error) {
-	err = b.disk.link(from, dir, name)
-	if !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EPERM) {
-		return false, err
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return true, err
-	}
-	defer in.Close()
-	// One object that a manifest lists a million times must not fill the disk.
-	if st, err := in.Stat(); err != nil {
-		return true, err
-	} else if err := b.space.ask(int(st.Size())); err != nil {
-		return true, err
-	}
-	out, err := createAt(dir, name)
-	if err != nil {
-		return true, err
-	}
-	defer out.Close()
-	if _, err := io.Copy(&diskWriter{disk: &b.disk, file: out}, in); err != nil {
-		return true, err
-	}
-	return true, b.disk.sync(out)
-}
-
-func createAt(dir int, name string) (*os.File, error) {
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o444)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), name), nil
 }

@@ -113,10 +113,22 @@ func (c *clock) read() time.Time {
 	}
 	c.at = ticks
 	if c.mark.Sub(c.stored) >= clockEvery {
-		// A mark that is not written now is written the next time.
-		if c.disk.replace(c.path, []byte(c.mark.Format(time.RFC3339Nano)+"\n"), 0o644) == nil {
-			c.stored = c.mark
-		}
+		c.save()
 	}
 	return c.mark
+}
+
+// save writes the mark. One that is not written now is written the next time.
+func (c *clock) save() {
+	if c.mark.After(c.stored) && c.disk.replace(c.path, []byte(c.mark.Format(time.RFC3339Nano)+"\n"), 0o644) == nil {
+		c.stored = c.mark
+	}
+}
+
+// raise moves the mark to a time that an earlier process gave to something: its own
+// mark is up to clockEvery older. What is further ahead is nothing that the clock said.
+func (c *clock) raise(seen time.Time) {
+	if ahead := seen.Sub(c.mark); !c.mark.IsZero() && ahead > 0 && ahead <= jumpAfter {
+		c.mark = seen.UTC()
+	}
 }

@@ -157,3 +157,45 @@ func TestClockNobodySets(t *testing.T) {
 		}
 	})
 }
+
+// TestClockOutlastsItsMark: the mark on the disk is a bit older than what was received
+// last. A host whose clock was set back meanwhile makes the vault's not run back, neither
+// after an end in good order nor after a crash, wherever that was.
+func TestClockOutlastsItsMark(t *testing.T) {
+	for _, end := range []string{"close", "kill", "renamed"} {
+		g := newStore(t)
+		g.send(g.shot(1, 10))
+		g.now = g.now.Add(clockEvery * 3 / 4)
+		g.reopen(realDisk())
+		later := g.shot(2, 10)
+		if end == "renamed" {
+			g.v.disk.point = func(name string) {
+				if name == "renamed" {
+					panic(errKilled)
+				}
+			}
+		}
+		if died := g.dies(func() { g.send(later) }); died != (end == "renamed") {
+			t.Fatalf("%s: died %v", end, died)
+		}
+		if end == "close" {
+			g.close()
+		}
+		g.kill()
+		g.disk = realDisk()
+		last := g.now
+		g.now = time.Unix(3600, 0)
+		g.open()
+		next := g.shot(3, 10)
+		g.send(next)
+		all, err := List(g.dir)
+		if err != nil || len(all) != 3 {
+			t.Fatalf("%s: %d are listed, %v", end, len(all), err)
+		}
+		for _, i := range all[1:] {
+			if i.Received.Before(last.UTC()) || i.State != Whole {
+				t.Errorf("%s: %s, %s, was received at %v, before %v", end, i.Name, i.State, i.Received, last)
+			}
+		}
+	}
+}

@@ -39,6 +39,7 @@ type damage struct {
 type pointDamage struct {
 	Objects map[string]sharedDamage `json:"objects,omitempty"` // by id
 	Own     map[string]string       `json:"own,omitempty"`     // files of the point alone: what is wrong
+	Again   *ManifestRef            `json:"again,omitempty"`   // its manifest, as it comes again
 }
 
 // sharedDamage says how many files of a restore point a damaged object is.

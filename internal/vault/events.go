@@ -32,8 +32,9 @@ type eventLog struct {
 	size int64 // up to the end of the last line that is synced
 	next uint64
 	last string
-	held []Event // that could not be written yet
-	torn bool    // something may stand behind size
+	time time.Time // of the last line, when it was read
+	held []Event   // that could not be written yet
+	torn bool      // something may stand behind size
 }
 
 // maxHeldEvents bounds the events that wait for a disk that can be written.
@@ -79,7 +80,7 @@ func (l *eventLog) resume() error {
 			e.Sequence = uint64(bytes.Count(tail[:whole], []byte("\n")))
 		}
 	}
-	l.next = e.Sequence + 1
+	l.next, l.time = e.Sequence+1, e.Time
 	return l.clear()
 }
 

@@ -128,6 +128,37 @@ func everyFault(t *testing.T, beside int64) {
 
 var errKilled = errors.New("killed")
 
+// deadly is a disk on which the process dies at an operation or a named point.
+func (f *faulty) deadly() disk {
+	real, d := realDisk(), f.disk()
+	die := func() {
+		if f.fails() {
+			panic(errKilled)
+		}
+	}
+	d.writeAt = func(file *os.File, p []byte, off int64) (int, error) { die(); return real.writeAt(file, p, off) }
+	d.create = func(path string, p []byte) error { die(); return real.create(path, p) }
+	d.sync = func(file *os.File) error { die(); return real.sync(file) }
+	d.syncAll = func(file *os.File) error { die(); return real.syncAll(file) }
+	d.rename = func(from, to string) error { die(); return real.rename(from, to) }
+	d.link = func(from string, dir int, name string) error { die(); return real.link(from, dir, name) }
+	d.point = func(string) { die() }
+	return d
+}
+
+// dies reports whether the process dies of something.
+func (g *store) dies(something func()) (killed bool) {
+	defer func() {
+		if r := recover(); r != nil && r != errKilled {
+			panic(r)
+		} else if r != nil {
+			killed = true
+		}
+	}()
+	something()
+	return false
+}
+
 // TestKilledAnywhere ends the process at each operation of the disk in turn, and
 // starts anew.
 func TestKilledAnywhere(t *testing.T) {
@@ -135,30 +166,12 @@ func TestKilledAnywhere(t *testing.T) {
 		f := &faulty{left: 1 << 30}
 		g := newStore(t)
 		g.kill()
-		d := f.disk()
-		die := func() {
-			if f.fails() {
-				panic(errKilled)
-			}
-		}
-		real := realDisk()
-		d.writeAt = func(file *os.File, p []byte, off int64) (int, error) { die(); return real.writeAt(file, p, off) }
-		d.create = func(path string, p []byte) error { die(); return real.create(path, p) }
-		d.sync = func(file *os.File) error { die(); return real.sync(file) }
-		d.syncAll = func(file *os.File) error { die(); return real.syncAll(file) }
-		d.rename = func(from, to string) error { die(); return real.rename(from, to) }
-		d.link = func(from string, dir int, name string) error { die(); return real.link(from, dir, name) }
-		d.point = func(string) { die() }
-		g.disk = d
+		g.disk = f.deadly()
 		g.open()
 		first, second := g.shot(1, 100, 2<<20), g.shot(2, 3000, 1<<20+5)
 		g.send(first)
 		f.left = n
-		killed := false
-		func() {
-			defer func() { killed = recover() != nil }()
-			g.send(second)
-		}()
+		killed := g.dies(func() { g.send(second) })
 		g.kill()
 		f.mend()
 		g.verify()
@@ -178,21 +191,6 @@ func TestKilledAnywhere(t *testing.T) {
 		if !killed {
 			break
 		}
-	}
-}
-
-func TestCopiesWhereLinksAreRefused(t *testing.T) {
-	for _, errno := range []error{unix.EMLINK, unix.EXDEV} {
-		g := newStore(t)
-		g.kill()
-		g.disk.link = func(string, int, string) error { return errno }
-		g.open()
-		s := g.shot(1, 100, 2<<20, 0)
-		g.send(s)
-		if g.state(s) != Whole {
-			t.Fatalf("%v: it is %q", errno, g.state(s))
-		}
-		g.verify()
 	}
 }
 

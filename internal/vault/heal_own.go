@@ -39,6 +39,7 @@ func (v *Vault) keepSpare(p *pending) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // it was moved before a crash
 	}
+	v.disk.point("spare-moved")
 	if err == nil {
 		err = v.disk.replace(filepath.Join(dir, sigFile), manifest.Armor(p.Ref.PublicKey, p.Ref.Signature), 0o444)
 	}
@@ -61,8 +62,7 @@ func (v *Vault) healOwn(s Snapshot, f Finding) error {
 		return v.markPoint(s, func(d *pointDamage) { d.Own[f.Path] = f.What })
 	}
 	if v.soundOwn(s) {
-		delete(v.bare, norm(s))
-		return nil // made anew with another finding
+		return v.ownIsSound(s) // made anew with another finding
 	}
 	err := v.remakeOwn(s, func(dir string) error { return v.goodManifest(s, dir) })
 	if err != nil {
@@ -72,9 +72,30 @@ func (v *Vault) healOwn(s Snapshot, f Finding) error {
 		v.troubled(fmt.Errorf("healing %s: %w", s.Ref(), err))
 		return v.markPoint(s, func(d *pointDamage) { d.Own[f.Path] = f.What })
 	}
-	delete(v.bare, norm(s))
 	v.noteHealed(s, f)
-	return v.markPoint(s, func(d *pointDamage) { clear(d.Own) })
+	if err := v.remakeSpare(s); err != nil {
+		v.troubled(err) // the next scrub makes it anew
+	}
+	return v.ownIsSound(s)
+}
+
+// ownIsSound takes off what was noted of the files that a restore point has for itself.
+// A record that could not be read may have told of damaged objects.
+func (v *Vault) ownIsSound(s Snapshot) error {
+	delete(v.bare, norm(s))
+	if d, _ := v.pointDamage(s); d.Own[damagedDir] != "" && v.hasDamage(s.Sender) {
+		return nil
+	}
+	return v.markPoint(s, func(d *pointDamage) { clear(d.Own); d.Again = nil })
+}
+
+func (v *Vault) hasDamage(sender string) bool {
+	for k := range v.damage {
+		if k.sender == sender {
+			return true
+		}
+	}
+	return false
 }
 
 // checkOwn verifies manifest and signature in a directory.
@@ -128,35 +149,58 @@ func (v *Vault) remakeOwn(s Snapshot, takeManifest func(dir string) error) error
 		err := v.disk.syncPath(filepath.Join(tmp, name))
 		if err == nil {
 			err = v.disk.rename(filepath.Join(tmp, name), filepath.Join(v.point(s), name))
+			v.disk.point("own-replaced")
 		}
 		if err != nil {
 			return errors.Join(err, v.closeDir(dir))
 		}
 	}
-	return v.closeDir(dir)
+	// Of a manifest that stays, the staging area has the same file: no rename took it away.
+	return errors.Join(v.closeDir(dir), removeAll(tmp))
 }
 
-// goodManifest puts a manifest and a signature that are good into dir.
-func (v *Vault) goodManifest(s Snapshot, dir string) error {
-	if v.checkOwn(s, v.point(s)) == nil {
-		for _, name := range []string{manifestFile, sigFile} {
-			if err := v.builder().linkOrCopy(filepath.Join(v.point(s), name), dir, name); err != nil {
-				return err
-			}
+// goodManifest puts a manifest and a signature into dir that are good together. Each
+// is there twice, and one of either may be bad.
+func (v *Vault) goodManifest(s Snapshot, dir string) (err error) {
+	for _, take := range []func(path string) error{
+		func(string) error {
+			return v.builder().linkOrCopy(filepath.Join(v.point(s), manifestFile), dir, manifestFile)
+		},
+		func(path string) error { return v.unpackSpare(s, path) },
+	} {
+		path := filepath.Join(dir, manifestFile)
+		terr := take(path)
+		if terr == nil {
+			terr = v.goodSignature(s, dir)
 		}
-		return nil
+		if terr == nil {
+			return nil
+		}
+		if err = errors.Join(err, terr); os.Remove(path) != nil && exists(path) {
+			return err
+		}
 	}
-	if err := v.unpackSpare(s, filepath.Join(dir, manifestFile)); err != nil {
-		return fmt.Errorf("there is no second copy of its manifest that is good: %w", err)
+	return fmt.Errorf("there is no copy of its manifest and signature that is good: %w", err)
+}
+
+// goodSignature puts a signature into dir that is good for the manifest there.
+func (v *Vault) goodSignature(s Snapshot, dir string) (err error) {
+	to := filepath.Join(dir, sigFile)
+	for _, from := range []string{v.point(s), v.spare(s)} {
+		sig, serr := readBounded(filepath.Join(from, sigFile), maxRequest)
+		if serr == nil {
+			serr = v.disk.create(to, sig)
+		}
+		if serr == nil {
+			serr = v.checkOwn(s, dir)
+		}
+		if serr == nil {
+			return nil
+		}
+		err = errors.Join(err, serr)
+		os.Remove(to)
 	}
-	sig, err := readBounded(filepath.Join(v.spare(s), sigFile), maxRequest)
-	if err != nil {
-		return err
-	}
-	if err := v.disk.create(filepath.Join(dir, sigFile), sig); err != nil {
-		return err
-	}
-	return v.checkOwn(s, dir)
+	return err
 }
 
 func (v *Vault) unpackSpare(s Snapshot, to string) error {

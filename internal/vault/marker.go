@@ -120,6 +120,7 @@ func (v *Vault) takeUpPlaced(p *pending) error {
 		return err
 	}
 	p.Info = info
+	v.clock.raise(info.Received)
 	sum, _, err := sumFile(filepath.Join(v.point(p.snap), manifestFile))
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ type pending struct {
 	unsaved  bool                 // info.json could not be written
 	waits    bool                 // to be worked on beside
 	site     *site                // where it is worked on beside, or nil
+	copies   map[ObjectID]string  // files in its tree that are to take the place of objects
 }
 
 func isObject(e *manifest.Entry) bool {

@@ -72,6 +72,7 @@ func (v *Vault) unveil(p *pending, change masschange.Measure, history []masschan
 	if err := v.place(p.snap); err != nil {
 		return err
 	}
+	v.succeed(p)
 	p.State, p.MissingFiles, p.MissingBytes = Whole, 0, 0
 	v.published(p, p.Ref.SHA256)
 	return nil

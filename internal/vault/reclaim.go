@@ -18,6 +18,7 @@ type bare struct {
 	sum  *Hash        // of its manifest, as the event log has it; nil where it does not
 	ref  *ManifestRef // as it came again, nil until then
 	read bool         // the event log was
+	look bool         // a crash may have cut its healing short
 }
 
 // lostOwn names what a restore point has lost of manifest and signature.
@@ -38,7 +39,7 @@ func (v *Vault) loadBare() error {
 	}
 	for _, s := range snaps {
 		if d, err := v.pointDamage(s); err == nil && len(d.lostOwn()) > 0 {
-			v.bare[norm(s)] = &bare{}
+			v.bare[norm(s)] = &bare{ref: d.Again, look: true}
 		}
 	}
 	return nil
@@ -71,6 +72,12 @@ func (v *Vault) expectManifest(s Snapshot, b *bare, ref ManifestRef) error {
 		return fmt.Errorf("another manifest for %s: %w", s.Ref(), ErrConflict)
 	}
 	ref.PublicKey = nil
+	if b.ref == nil || b.ref.Object != ref.Object || b.ref.SHA256 != ref.SHA256 {
+		// Whoever goes on after a crash need not wait until it comes once more.
+		if err := v.markPoint(s, func(d *pointDamage) { d.Again = &ref }); err != nil {
+			v.troubled(err)
+		}
+	}
 	b.ref = &ref
 	return nil
 }
@@ -117,30 +124,50 @@ func (v *Vault) publishedSum(s Snapshot) (sum *Hash) {
 // reclaimSome puts manifests back that came again.
 func (v *Vault) reclaimSome() {
 	for s, b := range v.bare {
-		if b.ref == nil {
-			continue
-		}
 		if !exists(v.point(s)) {
 			delete(v.bare, s) // removed meanwhile
 			continue
 		}
-		k := key{s.Sender, b.ref.Object}
-		if c, ok := v.known(k); !ok || c.Size != b.ref.ObjectSize {
+		err := v.goOn(s, b)
+		if err == nil && b.ref != nil {
+			if k := (key{s.Sender, b.ref.Object}); v.sizeOf(k) == b.ref.ObjectSize {
+				err = v.reclaim(s, k, b.ref)
+			}
+		}
+		if err == nil {
 			continue
 		}
-		err := v.reclaim(s, k, b.ref)
-		switch {
-		case err == nil:
-			delete(v.bare, s)
-		case errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit):
+		if b.ref != nil && (errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit)) {
 			v.noteOften(event.ManifestRefused, s, err.Error())
 			v.rejectObject(s, b.ref.Object)
-			fallthrough
-		default:
-			b.ref = nil // until it comes once more
-			v.troubled(fmt.Errorf("healing %s: %w", s.Ref(), err))
+			err = errors.Join(err, v.markPoint(s, func(d *pointDamage) { d.Again = nil }))
 		}
+		b.ref = nil // until it comes once more
+		v.troubled(fmt.Errorf("healing %s: %w", s.Ref(), err))
 	}
+}
+
+// goOn ends a healing that a crash cut short when the files were in place already.
+func (v *Vault) goOn(s Snapshot, b *bare) error {
+	if !b.look {
+		return nil
+	}
+	if b.look = false; !v.soundOwn(s) {
+		return nil
+	}
+	if b.ref != nil {
+		v.rejectObject(s, b.ref.Object)
+		b.ref = nil
+	}
+	return v.reclaimed(s)
+}
+
+// sizeOf returns the size of a complete object, -1 if there is none.
+func (v *Vault) sizeOf(k key) int64 {
+	if c, ok := v.known(k); ok {
+		return c.Size
+	}
+	return -1
 }
 
 // reclaim puts a manifest back whose packed form is an object, and the object in the
@@ -157,10 +184,21 @@ func (v *Vault) reclaim(s Snapshot, k key, ref *ManifestRef) error {
 	if err := v.catalog.remove(k); err != nil {
 		return err
 	}
+	v.disk.point("manifest-back")
 	v.stored(s.Sender, s.Source, Fill{-ref.ObjectSize, -1})
 	if err := v.keepSpare(p); err != nil {
+		v.troubled(err) // it is made anew
+	}
+	v.disk.point("spare-back")
+	return v.reclaimed(s)
+}
+
+// reclaimed notes that a restore point has its manifest again.
+func (v *Vault) reclaimed(s Snapshot) error {
+	if err := v.remakeSpare(s); err != nil {
 		v.troubled(err) // the next scrub makes it anew
 	}
+	delete(v.bare, s)
 	v.noteHealed(s, Finding{Path: manifestFile, What: "it came again"})
 	for k, d := range v.damage {
 		if k.sender == s.Sender {
@@ -174,6 +212,7 @@ func (v *Vault) reclaim(s Snapshot, k key, ref *ManifestRef) error {
 		for _, name := range []string{manifestFile, sigFile, sumsFile} {
 			delete(d.Own, name)
 		}
+		d.Again = nil
 	})
 }
 

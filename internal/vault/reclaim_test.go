@@ -127,3 +127,105 @@ func TestAnotherManifestHealsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestHealingIsKilledAnywhere ends the process at each operation of the disk while a
+// manifest that came again is put back, and while a scrub makes one anew. Whoever goes on
+// ends it, without another pass once all of it had come.
+func TestHealingIsKilledAnywhere(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(g *store, s *shot)
+		heal  func(g *store, s *shot)
+	}{
+		"it came again": {
+			func(g *store, s *shot) { g.both(s, manifestFile, packed); g.scrubbed() },
+			func(g *store, s *shot) { g.finish(s); g.v.Settle(true) },
+		},
+		"from the second copy": {
+			func(g *store, s *shot) { flip(g.t, filepath.Join(g.v.point(s.Snapshot), manifestFile), 60) },
+			func(g *store, s *shot) { g.scrubbed() },
+		},
+		"the second copy": {
+			func(g *store, s *shot) { flip(g.t, filepath.Join(g.v.spare(s.Snapshot), packed), 60) },
+			func(g *store, s *shot) { g.scrubbed() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, killed := 1, true; killed; n++ {
+				g, f := newStore(t), &faulty{left: 1 << 30}
+				g.reopen(f.deadly())
+				s, next := g.shot(1, 100, 5000), g.shot(2, 300)
+				g.send(s)
+				g.send(next)
+				c.spoil(g, s)
+				f.left = n
+				killed = g.dies(func() { c.heal(g, s) })
+				g.kill()
+				f.left, f.broken = 1<<30, false
+				g.open()
+				g.v.Settle(true)
+				if st := g.scrubbed(); g.state(s) != Whole {
+					if _, again := g.v.bare[norm(s.Snapshot)]; !again || st.Found == 0 {
+						t.Fatalf("killed at operation %d: it is %q, and waits for nothing", n, g.state(s))
+					}
+					c.heal(g, s)
+				}
+				g.isHealed(s, n)
+				g.close()
+			}
+		})
+	}
+}
+
+func (g *store) isHealed(s *shot, n int) {
+	g.t.Helper()
+	if g.state(s) != Whole || !g.v.spareSound(s.Snapshot) || len(g.v.bare) > 0 {
+		g.t.Fatalf("killed at operation %d: it is %q, second copy good: %v", n, g.state(s), g.v.spareSound(s.Snapshot))
+	}
+	g.verify()
+	if k := (key{s.Sender, s.ref.Object}); g.v.has(k) || exists(g.v.layout.object(k)) {
+		g.t.Fatalf("killed at operation %d: the packed manifest is left among the objects", n)
+	}
+	if st := g.scrubbed(); st.Found != 0 || exists(g.v.damagedPoint(s.Snapshot)) {
+		g.t.Fatalf("killed at operation %d: %v", n, st.Findings)
+	}
+	if left, _ := os.ReadDir(filepath.Join(g.dir, ownDir, "staging")); len(left) > 0 {
+		g.t.Fatalf("killed at operation %d: staging holds %v", n, left)
+	}
+}
+
+// TestHalvesHealTogether: one good manifest and one good signature are enough, wherever
+// they lie.
+func TestHalvesHealTogether(t *testing.T) {
+	for name, bad := range map[string][2]string{"own manifest, second signature": {manifestFile, sigFile}, "own signature, second manifest": {sigFile, packed}} {
+		g := newStore(t)
+		s := g.shot(1, 100, 5000)
+		g.send(s)
+		g.both(s, bad[0], bad[1])
+		if st := g.scrubbed(); st.Found == 0 || g.state(s) != Whole || !g.v.spareSound(s.Snapshot) {
+			t.Errorf("bad are %s: it is %q, second copy good: %v, %v", name, g.state(s), g.v.spareSound(s.Snapshot), st.Findings)
+		}
+		g.verify()
+	}
+}
+
+// TestMarkGoesWithItsCause: a file that nothing could heal is put right from outside.
+func TestMarkGoesWithItsCause(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1, 100, 5000)
+	g.send(s)
+	path := filepath.Join(g.v.point(s.Snapshot), dataDir, "fb")
+	k := key{"prod", s.files[1].id}
+	if err := g.v.catalog.remove(k); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(g.v.layout.object(k))
+	flip(t, path, 99)
+	if g.scrubbed(); g.state(s) != Partial {
+		t.Fatalf("it is %q", g.state(s))
+	}
+	flip(t, path, 99)
+	if g.scrubbed(); g.state(s) != Whole {
+		t.Fatalf("it is %q when it is good again", g.state(s))
+	}
+	g.verify()
+}

@@ -27,17 +27,21 @@ type scrub struct {
 	saved   time.Time
 	workers int
 	pace    pace
-	read    atomic.Int64 // bytes
-	handed  int64        // findings
-	acted   atomic.Int64 // of them, by the vault's goroutine
+	read    atomic.Int64       // bytes
+	handed  int64              // findings
+	acted   atomic.Int64       // of them, by the vault's goroutine
+	good    map[fileID]content // files that trees share and that are no objects any more
+	buf     []byte
 }
 
 // scrubFinding is what the vault's goroutine is to act on: an object, a file of a
-// restore point, a second copy, or, with none of them, the event log.
+// restore point, a second copy, a restore point that is marked and has nothing wrong of
+// its own any more, or, with none of them, the event log.
 type scrubFinding struct {
 	object *objectFinding
 	point  *pointFinding
 	spare  *Snapshot // whose second copy of the manifest is missing or bad
+	sound  *Snapshot
 }
 
 type objectFinding struct {
@@ -57,6 +61,9 @@ const (
 	scrubFindings = 1000 // that wait to be acted on
 	// scrubFirst is how long after its start a holder looks whether a scrub is due.
 	scrubFirst = 5 * time.Minute
+	// maxGood bounds the files that a scrub remembers to be good; more are read again
+	// for each restore point.
+	maxGood = 100_000
 )
 
 // ScrubRequest is the detail of ActionScrub.
@@ -93,7 +100,7 @@ func (v *Vault) beginScrub(scope string, rate int64) error {
 	}
 	old.Running = true
 	s := &scrub{
-		layout: v.layout, catalog: v.catalog, state: old, workers: 1,
+		layout: v.layout, catalog: v.catalog, state: old, workers: 1, good: map[fileID]content{},
 		found: make(chan scrubFinding, scrubFindings), done: make(chan error, 1),
 	}
 	if s.pace.set(rate); rate == 0 {

@@ -84,14 +84,21 @@ func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry
 		finding := report.Findings[i]
 		s.tell(scrubFinding{point: &pointFinding{snap, finding}}, "%s: %s", snap.Ref(), finding)
 	}
-	if len(report.Findings) == 0 && !s.spareSound(snap) {
+	if len(report.Findings) > 0 {
+		return nil
+	}
+	if !s.spareSound(snap) {
 		s.hand(scrubFinding{spare: &snap})
+	}
+	if exists(s.damagedPoint(snap)) {
+		s.hand(scrubFinding{sound: &snap})
 	}
 	return nil
 }
 
-// linked reports whether a file of a restore point is a link to its object, or to
-// an object that is known to be damaged.
+// linked reports whether a file of a restore point is a link to its object, to an
+// object that is known to be damaged, or to the file that the object was before it had
+// all the names that a file can have, which is read once.
 func (s *scrub) linked(snap Snapshot, e *manifest.Entry) bool {
 	if !isObject(e) {
 		return false
@@ -102,7 +109,27 @@ func (s *scrub) linked(snap Snapshot, e *manifest.Entry) bool {
 		return exists(s.layout.damagedObject(k))
 	}
 	path := filepath.Join(s.layout.point(snap), dataDir, e.Path)
-	return unix.Lstat(path, &at) == nil && at.Ino == of.Ino && at.Dev == of.Dev
+	if unix.Lstat(path, &at) != nil {
+		return false
+	}
+	return at.Ino == of.Ino && at.Dev == of.Dev || at.Nlink > 1 && s.wasRead(path, &at, content{e.Size, Hash(e.SHA256)})
+}
+
+// wasRead reports whether a file that trees share is known to be good, by reading it
+// when it comes up first.
+func (s *scrub) wasRead(path string, at *unix.Stat_t, want content) bool {
+	id := fileID{uint64(at.Dev), at.Ino}
+	if s.good[id] == want {
+		return true
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, scrubBuffer)
+	}
+	if id, why := s.compare(path, want, s.buf); why == "" && id == (fileID{uint64(at.Dev), at.Ino}) && len(s.good) < maxGood {
+		s.good[id] = want
+		return true
+	}
+	return false
 }
 
 // actOn does what a finding asks for, in the vault's goroutine.
@@ -115,6 +142,8 @@ func (v *Vault) actOn(f scrubFinding) {
 		err = v.pointFound(f.point.snap, f.point.Finding)
 	case f.spare != nil:
 		err = v.remakeSpare(*f.spare)
+	case f.sound != nil:
+		err = v.ownIsSound(*f.sound)
 	default:
 		v.eventsFound()
 	}

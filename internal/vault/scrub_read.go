@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -28,6 +29,13 @@ func idOf(f *os.File) (id fileID, size int64) {
 		id, size = fileID{uint64(st.Dev), st.Ino}, st.Size
 	}
 	return id, size
+}
+
+func idOfInfo(st os.FileInfo) (id fileID) {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		id = fileID{uint64(sys.Dev), sys.Ino}
+	}
+	return id
 }
 
 func pathID(path string) (id fileID) {

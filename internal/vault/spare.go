@@ -83,6 +83,7 @@ func (v *Vault) packManifest(s Snapshot) error {
 	_, err = io.Copy(zip, in)
 	if err = errors.Join(err, zip.Close()); err == nil {
 		err = v.disk.sync(out)
+		v.disk.point("spare-packed")
 	}
 	if err == nil {
 		err = v.disk.rename(path+newSuffix, path)

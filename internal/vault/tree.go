@@ -28,11 +28,12 @@ type tree struct {
 	sums    *bufio.Writer
 	line    []byte
 	targets linkedFiles
-	dirs    []string // made, up to what is synced one by one
-	made    []string // files made, likewise
-	files   int      // all files made, not linked
-	inodes  int      // made of any kind
-	long    bool     // some path is too long to be synced by name
+	copies  map[ObjectID]string // the last file made of an object that has all its names, by path
+	dirs    []string            // made, up to what is synced one by one
+	made    []string            // files made, likewise
+	files   int                 // all files made, not linked
+	inodes  int                 // made of any kind
+	long    bool                // some path is too long to be synced by name
 }
 
 const (
@@ -45,7 +46,7 @@ const (
 )
 
 func (b *builder) newTree(p *pending, dir string) (*tree, error) {
-	t := &tree{builder: b, of: p, base: filepath.Join(dir, dataDir)}
+	t := &tree{builder: b, of: p, base: filepath.Join(dir, dataDir), copies: map[ObjectID]string{}}
 	var err error
 	if t.sumFile, err = os.OpenFile(filepath.Join(dir, sumsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444); err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (t *tree) link(dir int, e *manifest.Entry) error {
 	if !ok || have != (content{e.Size, Hash(e.SHA256)}) {
 		return errMismatch
 	}
-	copied, err := t.linkAt(t.object(k), dir, path.Base(e.Path))
+	copied, err := t.linkObject(k, dir, e)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &lostObject{k}
 	}
@@ -143,10 +144,25 @@ func (e *lostObject) Error() string { return fmt.Sprintf("the disk has lost obje
 
 func (e *lostObject) Unwrap() error { return errMismatch }
 
-// disown makes what the disk has lost count as missing again.
+// badObject is an object whose bytes are not what the catalog says.
+type badObject struct {
+	key key
+	content
+}
+
+func (e *badObject) Error() string { return fmt.Sprintf("object %v is damaged", e.key.id) }
+
+func (e *badObject) Unwrap() error { return errMismatch }
+
+// disown makes what the disk has lost, or spoilt, count as missing again.
 func (v *Vault) disown(err error) {
 	if lost := (*lostObject)(nil); errors.As(err, &lost) {
 		v.forget(lost.key)
+	}
+	if bad := (*badObject)(nil); errors.As(err, &bad) {
+		if err := v.markObject(bad.key, bad.content, "its content is not what it was"); err != nil {
+			v.troubled(err)
+		}
 	}
 }
 

@@ -180,6 +180,7 @@ func (v *Vault) acquire() (err error) {
 	if v.events, err = openEvents(v.own(eventsFile), &v.disk); err != nil {
 		return err
 	}
+	v.clock.raise(v.events.time)
 	mark, err := v.takeMark()
 	if err != nil {
 		return err
@@ -291,6 +292,7 @@ func (v *Vault) Close() error {
 			err = perr
 		}
 	}
+	v.clock.save()
 	if cerr := v.catalog.close(); err == nil {
 		err = cerr
 	}
