@@ -26,13 +26,13 @@ func scrubCommand(p *place) *cobra.Command {
 	var all bool
 	var rate string
 	cmd := &cobra.Command{
-		Use: "scrub [SNAPSHOT | --all]", Short: scrubShort, Long: scrubLong, Args: cobra.MaximumNArgs(1),
+		Use: "scrub [SNAPSHOT]", Short: scrubShort, Long: scrubLong, Args: cobra.MaximumNArgs(1),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&all, "all", false, scrubAllFlag)
 	f.StringVar(&rate, "rate", "", scrubRateFlag)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if all == (len(args) == 1) {
+		if all && len(args) == 1 {
 			return exit.With(exit.Usage, errors.New(verifyWhat))
 		}
 		ask := vault.ScrubRequest{}
@@ -44,7 +44,7 @@ func scrubCommand(p *place) *cobra.Command {
 			ask.Rate = int64(size)
 		}
 		ref := ""
-		if !all {
+		if len(args) == 1 {
 			_, found, err := p.find(args[0])
 			if err != nil {
 				return err

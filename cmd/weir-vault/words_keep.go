@@ -81,14 +81,14 @@ That cannot be taken back.`
 
 const (
 	scrubShort = "Read everything again, and heal what is damaged"
-	scrubLong  = `scrub reads all objects, manifests, signatures, sums and the event log. What is
-damaged is named; every restore point that shares it is listed as partial from
+	scrubLong  = `scrub reads all objects, manifests, signatures, sums and the event log, or what
+belongs to one SNAPSHOT. What is damaged is named; every restore point that shares it is listed as partial from
 then on; and what the vault can heal by itself is made anew. The rest heals when
 the source is pushed again in full. A running weir-recv does the reading, also by
 itself every scrub_every; without one this command does, and gives the vault to a
 weir-recv that starts meanwhile, where it goes on. A scrub of everything that is
 cut short goes on where it was. It ends with 3 if anything was found.`
-	scrubAllFlag  = "everything in the vault"
+	scrubAllFlag  = "everything in the vault, as without a SNAPSHOT"
 	scrubRateFlag = "bytes a `SECOND`, like 100MB; without it as fast as it goes"
 	// Error.
 	scrubStopped = "no longer watching the scrub (%w); where weir-recv runs it goes on there"

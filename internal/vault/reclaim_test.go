@@ -132,6 +132,7 @@ func TestAnotherManifestHealsNothing(t *testing.T) {
 // manifest that came again is put back, and while a scrub makes one anew. Whoever goes on
 // ends it, without another pass once all of it had come.
 func TestHealingIsKilledAnywhere(t *testing.T) {
+	inMemory(t)
 	for name, c := range map[string]struct {
 		spoil func(g *store, s *shot)
 		heal  func(g *store, s *shot)

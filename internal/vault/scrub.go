@@ -23,13 +23,14 @@ type scrub struct {
 	stop    context.CancelFunc
 	found   chan scrubFinding
 	done    chan error
-	state   ScrubState
-	saved   time.Time
 	workers int
 	pace    pace
-	read    atomic.Int64       // bytes
-	handed  int64              // findings
-	acted   atomic.Int64       // of them, by the vault's goroutine
+	read    atomic.Int64 // bytes since the cursor moved
+	handed  atomic.Int64 // findings
+	acted   atomic.Int64 // of them, by the vault's goroutine
+	mu      sync.Mutex   // of what follows
+	state   ScrubState
+	saved   time.Time
 	good    map[fileID]content // files that trees share and that are no objects any more
 	buf     []byte
 }
@@ -57,8 +58,9 @@ type pointFinding struct {
 }
 
 const (
-	scrubBatch    = 500  // objects taken from the catalog at a time
-	scrubFindings = 1000 // that wait to be acted on
+	scrubBatch    = 500     // objects taken from the catalog at a time
+	scrubStep     = 1 << 30 // bytes of them, or one object, after which it is noted how far it is
+	scrubFindings = 1000    // that wait to be acted on
 	// scrubFirst is how long after its start a holder looks whether a scrub is due.
 	scrubFirst = 5 * time.Minute
 	// maxGood bounds the files that a scrub remembers to be good; more are read again
@@ -204,7 +206,8 @@ func (v *Vault) scrubIfDue() {
 // run is the scrub's own goroutine.
 func (s *scrub) run() error {
 	err := s.steps()
-	s.state.Bytes, s.state.Busy = s.state.Bytes+s.read.Swap(0), s.pace.busySeconds()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if serr := s.save(); err == nil {
 		err = serr
 	}
@@ -225,7 +228,7 @@ func (s *scrub) steps() error {
 	}
 	report, err := VerifyEvents(s.dir, Head{})
 	for _, f := range report.Findings {
-		s.state.add("%s: %s", eventsFile, f)
+		s.note("%s: %s", eventsFile, f)
 	}
 	if len(report.Findings) > 0 {
 		s.hand(scrubFinding{}) // once for all
@@ -235,12 +238,18 @@ func (s *scrub) steps() error {
 
 // tell hands a finding over.
 func (s *scrub) tell(f scrubFinding, what string, args ...any) {
-	s.state.add(what, args...)
+	s.note(what, args...)
 	s.hand(f)
 }
 
+func (s *scrub) note(what string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.add(what, args...)
+}
+
 func (s *scrub) hand(f scrubFinding) {
-	s.handed++
+	s.handed.Add(1)
 	select {
 	case s.found <- f:
 	case <-s.ctx.Done():
@@ -250,7 +259,8 @@ func (s *scrub) hand(f scrubFinding) {
 // save writes down how far it is, unless a finding waits to be acted on: whoever
 // goes on after a crash has to find it again.
 func (s *scrub) save() error {
-	if s.acted.Load() < s.handed {
+	s.state.Bytes, s.state.Busy = s.state.CursorBytes+s.read.Load(), s.pace.busySeconds()
+	if s.acted.Load() < s.handed.Load() {
 		return nil
 	}
 	return s.state.save(s.layout)
@@ -263,7 +273,9 @@ func (s *scrub) objects() error {
 		if err != nil {
 			return err
 		}
-		s.state.Total = total
+		if err := s.moved(func(state *ScrubState) { state.Total = total }); err != nil {
+			return err
+		}
 	}
 	after := cursorKey(s.state.Cursor)
 	for {
@@ -272,29 +284,59 @@ func (s *scrub) objects() error {
 			return err
 		}
 		if len(batch) == 0 {
-			s.state.ObjectsDone, s.state.Cursor = true, ""
-			return s.save()
+			return s.moved(func(state *ScrubState) { state.ObjectsDone, state.Cursor = true, "" })
 		}
+		batch = firstOf(batch)
 		s.batch(batch)
 		if s.ctx.Err() != nil {
 			return s.ctx.Err()
 		}
 		after = batch[len(batch)-1].key
-		s.state.Objects += int64(len(batch))
-		s.state.Cursor = after.sender + "/" + after.id.String()
-		if err := s.progress(); err != nil {
+		err = s.moved(func(state *ScrubState) {
+			state.Objects += int64(len(batch))
+			state.Cursor = after.sender + "/" + after.id.String()
+		})
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// firstOf returns the first of some objects, up to scrubStep bytes.
+func firstOf(all []catalogued) []catalogued {
+	n, bytes := 0, int64(0)
+	for n < len(all) && (n == 0 || bytes+all[n].Size <= scrubStep) {
+		bytes += all[n].Size
+		n++
+	}
+	return all[:n]
+}
+
+// moved notes what is done for good.
+func (s *scrub) moved(change func(*ScrubState)) error {
+	s.mu.Lock()
+	change(&s.state)
+	s.state.CursorBytes += s.read.Swap(0)
+	s.mu.Unlock()
+	return s.progress()
+}
+
+// took notes that bytes were read.
+func (s *scrub) took(n int64) {
+	s.read.Add(n)
+	if s.progress() != nil {
+		s.stop() // said again at the end
+	}
+}
+
 // progress writes the state down now and then.
 func (s *scrub) progress() error {
-	s.state.Bytes += s.read.Swap(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if time.Since(s.saved) < scrubSave {
 		return nil
 	}
-	s.saved, s.state.Busy = time.Now(), s.pace.busySeconds()
+	s.saved = time.Now()
 	return s.save()
 }
 

@@ -32,9 +32,8 @@ func (s *scrub) points() error {
 		if err := s.point(snap, s.linked); err != nil {
 			return err
 		}
-		s.state.PointCursor = snap.Ref()
-		s.state.Points++
-		if err := s.progress(); err != nil {
+		err := s.moved(func(state *ScrubState) { state.PointCursor = snap.Ref(); state.Points++ })
+		if err != nil {
 			return err
 		}
 	}
@@ -47,10 +46,13 @@ func (s *scrub) onePoint() error {
 	if err != nil {
 		return err
 	}
+	total := int64(0)
 	if t, err := readTrailer(filepath.Join(s.layout.point(snap), manifestFile)); err == nil {
-		s.state.Total = t.Bytes
+		total = t.Bytes
 	}
-	s.state.Points = 1
+	if err := s.moved(func(state *ScrubState) { state.Total, state.Points = total, 1 }); err != nil {
+		return err
+	}
 	return s.point(snap, nil)
 }
 
@@ -62,11 +64,8 @@ func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry
 		Dir: dir, Manifest: filepath.Join(dir, manifestFile), layout: s.layout}
 	v := &verifier{ctx: s.ctx, found: f, sums: sha256.New(), names: map[string]bool{}}
 	v.progress = func(n int64) {
-		s.read.Add(n)
+		s.took(n)
 		s.pace.wait(s.ctx.Done(), n)
-		if s.progress() != nil {
-			s.stop() // said again at the end
-		}
 	}
 	if sound != nil {
 		v.sound = func(e *manifest.Entry) bool { return sound(snap, e) }

@@ -86,7 +86,7 @@ func (s *scrub) sum(f *os.File, buf []byte) (sum Hash, err error) {
 		}
 		h.Write(buf[:n])
 		off += int64(n)
-		s.read.Add(int64(n))
+		s.took(int64(n))
 		s.pace.took(time.Since(begun))
 		if err == io.EOF {
 			h.Sum(sum[:0])

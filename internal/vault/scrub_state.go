@@ -33,6 +33,7 @@ type ScrubState struct {
 
 	ObjectsDone bool   `json:"objects_done"`
 	Cursor      string `json:"cursor,omitempty"` // the last object read, as SENDER/ID
+	CursorBytes int64  `json:"cursor_bytes"`     // of Bytes, what need not be read again
 	PointCursor string `json:"point_cursor,omitempty"`
 }
 

@@ -291,66 +291,6 @@ func TestCopiesAreRead(t *testing.T) {
 	g.verify()
 }
 
-func TestScrubGoesOnWhereItWasCut(t *testing.T) {
-	g := newStore(t)
-	for i := range 30 {
-		g.send(g.shot(uint64(i+1), 20000, 30000))
-	}
-	if err := g.v.beginScrub("", 1_000_000); err != nil { // a second and a half in all
-		t.Fatal(err)
-	}
-	if err := g.v.beginScrub("", 0); err == nil {
-		t.Error("two at a time")
-	}
-	time.Sleep(100 * time.Millisecond)
-	g.close()
-	s, err := ReadScrub(g.dir)
-	if err != nil || !s.Running || s.Bytes > s.Total || s.Total != 30*50000 {
-		t.Fatalf("%+v, %v", s, err)
-	}
-	g.open()
-	if r := g.scrubbed(); r.Objects < 60 || r.Points != 30 || r.Found != 0 || r.Started != s.Started {
-		t.Fatalf("%+v", r)
-	}
-	if g.count(event.ScrubEnded) != 1 {
-		t.Errorf("events %v", g.events())
-	}
-}
-
-func TestScrubOfOneRestorePointReadsItAll(t *testing.T) {
-	g := newStore(t)
-	all := g.series(3)
-	flip(t, filepath.Join(g.v.point(all[1].Snapshot), dataDir, "fb"), 4000)
-	if err := g.v.beginScrub(all[0].Ref(), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.v.finishWork(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s, _ := ReadScrub(g.dir)
-	if s.Found != 1 || s.Running || g.state(all[2]) != Partial {
-		t.Fatalf("%+v, %q", s, g.state(all[2]))
-	}
-}
-
-func TestScrubOnSchedule(t *testing.T) {
-	g := newStore(t)
-	g.kill()
-	g.opt = func(o *Options) { o.ScrubEvery = 7 * 24 * time.Hour }
-	g.open()
-	g.series(2)
-	for range 24 * 20 {
-		g.now = g.now.Add(time.Hour)
-		g.v.Settle(true)
-		for g.v.scrub != nil {
-			g.v.Settle(true)
-		}
-	}
-	if n := g.count(event.ScrubEnded); n < 3 || n > 4 {
-		t.Errorf("%d scrubs in 20 days", n)
-	}
-}
-
 // TestHealKilledAnywhere ends the process at each step from the finding to the
 // healing of an object that three restore points share.
 func TestHealKilledAnywhere(t *testing.T) {
@@ -359,30 +299,16 @@ func TestHealKilledAnywhere(t *testing.T) {
 		f := &faulty{left: 1 << 30}
 		g := newStore(t)
 		g.kill()
-		d, real := f.disk(), realDisk()
-		die := func() {
-			if f.fails() {
-				panic(errKilled)
-			}
-		}
-		d.writeAt = func(file *os.File, p []byte, off int64) (int, error) { die(); return real.writeAt(file, p, off) }
-		d.create = func(path string, p []byte) error { die(); return real.create(path, p) }
-		d.sync = func(file *os.File) error { die(); return real.sync(file) }
-		d.rename = func(from, to string) error { die(); return real.rename(from, to) }
-		d.link = func(from string, dir int, name string) error { die(); return real.link(from, dir, name) }
-		d.point = func(string) { die() }
-		g.disk = d
+		g.disk = f.deadly()
 		g.open()
 		all := g.series(3)
 		flip(t, g.v.layout.object(key{"prod", all[0].files[1].id}), 99)
 		f.left = n
-		killed := false
-		func() {
-			defer func() { killed = recover() != nil }()
+		killed := g.dies(func() {
 			g.scrubbed()
 			g.again(all[2], 9)
 			g.v.finishWork(t.Context())
-		}()
+		})
 		g.kill()
 		f.left, f.broken = 1<<30, false
 		g.open()
