@@ -2,6 +2,7 @@ package powercut
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,10 +62,25 @@ func Serve(dir string, size int64) (*Disk, error) {
 // Path is the file to make a loop device of.
 func (d *Disk) Path() string { return filepath.Join(d.dir, image) }
 
-// Close unmounts the disk.
-func (d *Disk) Close() error {
-	if err := d.server.Unmount(); err != nil {
-		return fmt.Errorf("unmounting the disk on %s: %w", d.dir, err)
+// Close unmounts the disk. One that is busy, as a loop device on it is let go of a
+// little later than it is taken away, is waited for, and in the end taken out of sight.
+func (d *Disk) Close() error { return unmount(d.server, d.dir) }
+
+const (
+	closeTries = 20
+	closePause = 50 * time.Millisecond
+)
+
+func unmount(server *fuse.Server, dir string) error {
+	var err error
+	for range closeTries {
+		if err = server.Unmount(); err == nil {
+			return nil
+		}
+		time.Sleep(closePause)
+	}
+	if uerr := syscall.Unmount(dir, syscall.MNT_DETACH); uerr != nil {
+		return fmt.Errorf("unmounting %s: %w", dir, errors.Join(err, uerr))
 	}
 	return nil
 }

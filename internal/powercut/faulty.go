@@ -54,13 +54,8 @@ func (f *Faulty) Fail(errno syscall.Errno, which ...Op) {
 	}
 }
 
-// Close unmounts the directory.
-func (f *Faulty) Close() error {
-	if err := f.server.Unmount(); err != nil {
-		return fmt.Errorf("unmounting %s: %w", f.dir, err)
-	}
-	return nil
-}
+// Close unmounts the directory, as Disk.Close does.
+func (f *Faulty) Close() error { return unmount(f.server, f.dir) }
 
 func (f *Faulty) errno(op Op) syscall.Errno { return syscall.Errno(f.errnos[op].Load()) }
 

@@ -109,6 +109,13 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
+// closed closes a disk of a test, which must leave nothing mounted.
+func closed(t *testing.T, disk interface{ Close() error }) {
+	if err := disk.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // disk makes a disk with an empty file system, mounted at the path returned.
 func (s system) disk(t *testing.T, dir string) (d *Disk, mounted string, unmount func()) {
 	t.Helper()
@@ -120,7 +127,7 @@ func (s system) disk(t *testing.T, dir string) (d *Disk, mounted string, unmount
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
+	t.Cleanup(func() { closed(t, d) })
 	device, detach := s.attach(t, d.Path())
 	t.Cleanup(detach)
 	do(t, s.mkfs[0], append(s.mkfs[1:], device)...)

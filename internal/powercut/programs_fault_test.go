@@ -52,7 +52,7 @@ func TestProgramsFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { served.Close() })
+			t.Cleanup(func() { closed(t, served) })
 			s := &suffering{t: t, fault: f, served: served, host: newHost(t, mounted, 1), work: tempDir(t), rng: rand.New(rand.NewPCG(uint64(i), 9))}
 			s.behind = filepath.Join(behind, "vault")
 			s.run()

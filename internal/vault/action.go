@@ -121,11 +121,11 @@ func (v *Vault) work(quiet bool) {
 
 // finishWork does all of what was begun, for a command that holds the vault, and
 // what others ask for meanwhile. A receiver that starts is given way to: what is
-// not finished then is so by the receiver, a scrub when it is asked for again.
+// not finished then is so by the receiver, a scrub or a prune when it is asked again.
 func (v *Vault) finishWork(ctx context.Context) error {
 	v.alone = true
 	for ctx.Err() == nil {
-		if v.serveRequests(); v.yields && len(v.condemned) == 0 {
+		if v.serveRequests(); v.yields {
 			return errYielded
 		}
 		v.removeSome()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -34,6 +35,9 @@ const (
 	maxUsage  = 64 << 20 // bytes of that file
 	// quotaNear is from which share of a quota on, in percent, an alarm is raised.
 	quotaNear = 90
+	// quotaAgain is how long after an alarm there has to be room before another one is
+	// raised: who sends now too much, now little, must not fill the log.
+	quotaAgain = time.Hour
 )
 
 // sourceKey names a source, or with source "" a sender as a whole.
@@ -41,9 +45,14 @@ type sourceKey struct{ sender, source string }
 
 // account is what one of them fills.
 type account struct {
-	stored   Fill              // recorded in the catalog
-	arriving Fill              // not yet
-	told     map[string]string // the latest event, of bytes and of objects
+	stored   Fill                 // recorded in the catalog
+	arriving Fill                 // not yet
+	told     map[string]quotaTold // the latest event, of bytes and of objects
+}
+
+type quotaTold struct {
+	event string
+	at    time.Time // by this host's clock
 }
 
 // arrival is what has come of an object that is not recorded yet.
@@ -173,7 +182,7 @@ func (v *Vault) saveUsage() {
 func (v *Vault) account(k sourceKey) *account {
 	a := v.accounts[k]
 	if a == nil {
-		a = &account{told: map[string]string{}}
+		a = &account{told: map[string]quotaTold{}}
 		v.accounts[k] = a
 	}
 	return a
@@ -281,7 +290,7 @@ func (v *Vault) isOverIn(k sourceKey, a *account, unit string, used, limit, more
 		return true
 	case float64(used) >= float64(limit)*quotaNear/100:
 		v.tellQuota(k, a, event.QuotaNear, unit, used, limit)
-	case a.told[unit] != "" && float64(used) < float64(limit)*(quotaNear-5)/100:
+	case float64(used) < float64(limit)*(quotaNear-5)/100 && v.opt.Now().Sub(a.told[unit].at).Abs() >= quotaAgain:
 		delete(a.told, unit) // there is room again
 	}
 	return false
@@ -289,10 +298,10 @@ func (v *Vault) isOverIn(k sourceKey, a *account, unit string, used, limit, more
 
 // tellQuota raises each alarm once, until there is room again.
 func (v *Vault) tellQuota(k sourceKey, a *account, name, unit string, used, limit int64) {
-	if a.told[unit] == name || a.told[unit] == event.QuotaFull {
+	if was := a.told[unit].event; was == name || was == event.QuotaFull {
 		return
 	}
-	a.told[unit] = name
+	a.told[unit] = quotaTold{name, v.opt.Now()}
 	who := strings.TrimSuffix(k.sender+"/"+k.source, "/")
 	words := "a quota is nearly full; raise it, or let retention remove more"
 	line := v.log.Warn()

@@ -145,3 +145,22 @@ func TestQuotaCountsWhatTakesNoBytes(t *testing.T) {
 		})
 	}
 }
+
+// TestQuotaAlarmsAreFew: a sender that sends now too much, now little, has room again
+// each time, and fills no log with that.
+func TestQuotaAlarmsAreFew(t *testing.T) {
+	g := newStore(t)
+	g.limited(Fill{Bytes: 100_000}, Fill{})
+	for hour := 1; hour <= 3; hour++ {
+		for n := range 20 {
+			s := g.from("prod", "etc", uint64(20*hour+n), 10)
+			g.v.WriteRange(s.Snapshot, ObjectID{7}, 0, make([]byte, 200_000))
+			g.object(s, s.files[0])
+		}
+		g.v.Settle(true)
+		if n := g.count(event.QuotaFull); n != hour {
+			t.Fatalf("%d alarms in hour %d", n, hour)
+		}
+		g.now = g.now.Add(quotaAgain)
+	}
+}

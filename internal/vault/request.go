@@ -71,7 +71,7 @@ type action func(v *Vault, r Request) (result any, err error)
 
 // Ask has a request carried out: by this process if nobody holds the vault, by
 // its holder otherwise. The result is decoded into result unless that is nil. A
-// receiver that starts meanwhile takes the vault over, and goes on with a scrub.
+// receiver that starts meanwhile takes the vault over, and goes on with a scrub or prune.
 func Ask(ctx context.Context, dir string, opt Options, r Request, result any) error {
 	v, err := Open(dir, opt)
 	if errors.Is(err, ErrInUse) {
@@ -92,7 +92,7 @@ func Ask(ctx context.Context, dir string, opt Options, r Request, result any) er
 	switch {
 	case !errors.Is(err, errYielded):
 		return err
-	case r.Action == ActionScrub:
+	case r.Action == ActionScrub, r.Action == ActionPrune:
 		return askHolder(ctx, dir, r, nil)
 	}
 	return nil // what is left, whoever opens the vault does

@@ -62,6 +62,39 @@ func TestReceiverTakesOverFromAScrub(t *testing.T) {
 	stop()
 }
 
+// TestReceiverTakesOverFromAPrune: what was condemned, and is not gone yet, goes there.
+func TestReceiverTakesOverFromAPrune(t *testing.T) {
+	const each = 40 * time.Millisecond // to remove one
+	g := newStore(t)
+	g.opt = retaining(Retention{Last: 1})
+	g.series(3 * removeEach)
+	g.close()
+	slow, begun := g.options(), make(chan bool, 3*removeEach)
+	slow.Point = func(name string) {
+		if name == "condemned" {
+			begun <- true
+			time.Sleep(each)
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- Ask(t.Context(), g.dir, slow, Request{Action: ActionPrune}, nil) }()
+	<-begun
+	v, err := TakeOver(t.Context(), g.dir, g.options())
+	if n := len(begun) + 1; err != nil || n > 2*removeEach {
+		t.Fatalf("%v, when %d of them were gone", err, n)
+	}
+	g.v = v
+	stop := g.serving()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	g.v.finishWork(t.Context())
+	if all, err := List(g.dir); err != nil || len(all) != 1 {
+		t.Fatalf("%d are left, %v", len(all), err)
+	}
+}
+
 // TestHolderThatDies is not waited for, and what it was asked for is taken back.
 func TestHolderThatDies(t *testing.T) {
 	g := newStore(t) // never answers
