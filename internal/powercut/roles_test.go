@@ -39,6 +39,7 @@ type order struct {
 	Most      int      // after how many it stops, 0 for no limit
 	Begun     int      // of these, to be sent again by the checker
 	Whole     []string // what was reported whole before the cut
+	Heal      bool     // not snapshots come, but damage is healed
 }
 
 func TestMain(m *testing.M) {
@@ -78,6 +79,10 @@ func write(o order) {
 		fmt.Println(what, name)
 		_, err := answers.ReadString('\n')
 		must(err)
+	}
+	if o.Heal {
+		heal(o, tell)
+		return
 	}
 	known := map[string]bool{}
 	listed := func() {
@@ -128,6 +133,10 @@ func write(o order) {
 // check looks at a vault after a cut: first as it is, then after a receiver has
 // taken it up and everything came once more.
 func check(o order) {
+	if o.Heal {
+		checkHealing(o)
+		return
+	}
 	w := newWorld(o.Seed, o.Snapshots)
 	w.verify(o.Vault, o.Whole)
 	w.checkMaps(o.Vault)
@@ -162,7 +171,18 @@ func (w *world) verify(dir string, reported []string) {
 			fail("%s was reported whole and is not listed; listed are %v", ref, listed)
 		}
 	}
-	for _, ref := range listed {
+	w.verifyListed(dir)
+}
+
+// verifyListed holds that what is listed as whole is so to the last bit.
+func (w *world) verifyListed(dir string) {
+	infos, err := vault.List(dir)
+	must(err)
+	for _, i := range infos {
+		ref := i.Snapshot().Ref()
+		if i.State != vault.Whole {
+			continue
+		}
 		f, err := vault.Find(dir, ref)
 		must(err)
 		r, err := vault.Verify(context.Background(), dir, f, nil)
