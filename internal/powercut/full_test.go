@@ -135,6 +135,36 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestQuotaOfTheFileSystem: what a file system does not let its owner have any more is
+// no room, though there is space on the disk.
+func TestQuotaOfTheFileSystem(t *testing.T) {
+	g := newTrouble(t, 0, systems[2].onDisk(t, "300M")...)
+	limit := func(size string) { do(t, "btrfs", "qgroup", "limit", size, "0/5", g.dir) }
+	do(t, "btrfs", "quota", "enable", g.dir)
+	do(t, "btrfs", "quota", "rescan", "-w", g.dir)
+	limit("12M")
+	n := g.send(g.world.shots)
+	before := g.whole()
+	if n == 0 || n == len(g.world.shots) {
+		t.Fatalf("%d snapshots are whole within the quota\n%s", n, g.log.String())
+	}
+	if lines, _ := g.said("disk-full"); lines == 0 || !strings.Contains(g.log.String(), "disk quota exceeded") {
+		t.Errorf("the log does not say that the quota is full:\n%s", g.log.String())
+	}
+	limit("none")
+	if n := g.send(g.world.shots); n != len(g.world.shots) {
+		t.Fatalf("with a larger quota %d of %d snapshots are whole\n%s", n, len(g.world.shots), g.log.String())
+	}
+	for _, ref := range before {
+		if !slices.Contains(g.whole(), ref) {
+			t.Errorf("%s was whole and is not listed any more", ref)
+		}
+	}
+	if lines, room := g.said("disk-room"); lines == 0 || room == 0 {
+		t.Errorf("it does not say that there is room again:\n%s", g.log.String())
+	}
+}
+
 // TestReadOnlyDisk makes a file system give up in the midst of its work, as it
 // does after an error of the disk: from then on it is read-only. Then the system
 // is started again.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,9 @@ func heal(o order, tell func(what, name string)) {
 			spoil(path)
 		}
 		w.scrub(o.Vault, v)
+		if strings.Contains(spoiled[0], "/data/") { // looked for in all restore points
+			w.marked(o.Vault, v)
+		}
 		w.healed(o.Vault, v, fmt.Sprint("damage ", i))
 	}
 	for _, s := range w.shots {
@@ -133,18 +137,30 @@ func (w *world) scrub(dir string, v *vault.Vault) vault.ScrubState {
 	panic("the scrub does not end")
 }
 
+// marked waits until a restore point is listed as not whole.
+func (w *world) marked(dir string, v *vault.Vault) {
+	for end := time.Now().Add(patience); w.whole(dir) == len(w.shots); time.Sleep(2 * time.Millisecond) {
+		if must(v.Settle(true)); time.Now().After(end) {
+			panic("no restore point is marked")
+		}
+	}
+}
+
+func (w *world) whole(dir string) (n int) {
+	infos, err := vault.List(dir)
+	must(err)
+	for _, i := range infos {
+		if i.State == vault.Whole {
+			n++
+		}
+	}
+	return n
+}
+
 // healed sends everything again until all is whole.
 func (w *world) healed(dir string, v *vault.Vault, when string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		infos, err := vault.List(dir)
-		must(err)
-		whole := 0
-		for _, i := range infos {
-			if i.State == vault.Whole {
-				whole++
-			}
-		}
-		if whole == len(w.shots) {
+		if w.whole(dir) == len(w.shots) {
 			return
 		}
 		for _, s := range w.shots {

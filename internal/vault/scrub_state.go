@@ -43,17 +43,17 @@ func ReadScrub(dir string) (s ScrubState, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
 	if err != nil {
 		return ScrubState{}, fmt.Errorf("reading the state of the scrub: %w", err)
+	}
+	if json.Unmarshal(data, &s) != nil {
+		return ScrubState{}, nil // as a power cut leaves it, see save: all is read once more
 	}
 	return s, nil
 }
 
-// save writes the state down. It is not synced: what a power cut takes back is
-// read once more.
+// save writes the state down. It is not synced: what a power cut takes back, or leaves
+// empty, is read once more.
 func (s *ScrubState) save(l layout) error {
 	data, err := json.Marshal(s)
 	if err != nil {

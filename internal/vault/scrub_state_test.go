@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -65,6 +66,24 @@ func TestScrubOnSchedule(t *testing.T) {
 	}
 	if n := g.count(event.ScrubEnded); n < 3 || n > 4 {
 		t.Errorf("%d scrubs in 20 days", n)
+	}
+}
+
+// TestScrubStateThatAPowerCutLeft: the file has its name, and nothing in it.
+func TestScrubStateThatAPowerCutLeft(t *testing.T) {
+	g := newStore(t)
+	g.send(g.shot(1, 100))
+	g.scrubbed()
+	for _, text := range []string{"", "\x00\x00\x00", `{"running":tr`} {
+		if err := os.WriteFile(g.v.own(scrubFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := ReadScrub(g.dir); err != nil || s.Running || !s.Ended.IsZero() {
+			t.Errorf("of %q it says %+v, %v", text, s, err)
+		}
+		if r := g.scrubbed(); r.Found != 0 || r.Objects != 1 {
+			t.Errorf("after %q a scrub says %+v", text, r)
+		}
 	}
 }
 
