@@ -172,7 +172,23 @@ func (h *host) goesOn(pushed [][2]string) error {
 	if err := h.untilWhole(); err != nil {
 		return fmt.Errorf("%w\n%s", err, r.log())
 	}
+	if err := h.untilSwept(); err != nil {
+		return fmt.Errorf("%w\n%s", err, r.log())
+	}
 	return r.stop()
+}
+
+// untilSwept waits until what was removed is gone: that goes on bit by bit.
+func (h *host) untilSwept() error {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		left, _ := os.ReadDir(filepath.Join(h.vault, ".weir", "trash"))
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the trash is not emptied: %v", left)
+		}
+	}
 }
 
 func (h *host) untilWhole() error {
