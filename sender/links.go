@@ -1,6 +1,10 @@
 package sender
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // hardLinks are the files with several names that a walk has met, by device and
 // inode, until it has met all of their names.
@@ -10,9 +14,13 @@ type hardLinks map[[2]uint64]link
 type link struct {
 	first string // the name met first
 	left  uint64 // names that were not met yet
+	size  int64
+	mtime unix.Timespec
 }
 
-// met returns the name under which the file of n was met before, if it was.
+// met returns the name under which the file of n was met before, if it was. One that
+// is another file by now, with the number of one that was deleted meanwhile, or was
+// written to, is not the one that was met.
 func (h hardLinks) met(n *node) (first string, again bool) {
 	nlink := uint64(n.stat.Nlink) // 32 bits on arm64
 	if nlink == 1 {
@@ -20,8 +28,8 @@ func (h hardLinks) met(n *node) (first string, again bool) {
 	}
 	key := [2]uint64{n.stat.Dev, n.stat.Ino}
 	l, ok := h[key]
-	if !ok {
-		h[key] = link{first: strings.Clone(n.path), left: nlink - 1}
+	if !ok || l.size != n.stat.Size || l.mtime != n.stat.Mtim {
+		h[key] = link{first: strings.Clone(n.path), left: nlink - 1, size: n.stat.Size, mtime: n.stat.Mtim}
 		return "", false
 	}
 	if l.left--; l.left == 0 {

@@ -3,6 +3,7 @@ package sender
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -139,5 +140,41 @@ func TestSpoolDirOfSomebodyElse(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "stream-1")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what a crash left: %v", err)
+	}
+}
+
+// TestSpoolOnAnotherFileSystem cannot link, says what to do, and holds no room for it.
+func TestSpoolOnAnotherFileSystem(t *testing.T) {
+	s, err := openSpool(t.TempDir(), SpoolLink, 10_000)
+	must(t, err)
+	f, err := os.Open("/proc/self/status")
+	must(t, err)
+	defer f.Close()
+	if err := s.put(protocol.ObjectID{1}, f, 100, holder{}); !errors.Is(err, errOtherDisk) {
+		t.Errorf("%v", err)
+	}
+	if n, bytes := s.use(); n != 0 || bytes != 0 {
+		t.Errorf("%d objects, %d bytes", n, bytes)
+	}
+}
+
+// TestSpoolOfAFileThatGrows copies what was sent of a log that is written to.
+func TestSpoolOfAFileThatGrows(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"log": noise(1, 5000)})
+	s, err := openSpool(filepath.Join(dir, "spool"), SpoolCopy, 10_000)
+	must(t, err)
+	f, err := os.Open(filepath.Join(dir, "log"))
+	must(t, err)
+	defer f.Close()
+	id := protocol.ObjectID{1}
+	must(t, s.put(id, f, 4000, holder{}))
+	kept := s.open(id, 4000)
+	if kept == nil {
+		t.Fatal("what is kept is of another size")
+	}
+	defer kept.Close()
+	if got, err := io.ReadAll(kept); err != nil || !bytes.Equal(got, noise(1, 5000)[:4000]) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

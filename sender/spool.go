@@ -135,6 +135,9 @@ func (s *spool) path(id protocol.ObjectID) string { return filepath.Join(s.dir, 
 // errSpoolFull is returned where something has no room.
 var errSpoolFull = errors.New("the spool is full of what is owed passes; raise spool_size, or lower passes or pass_spacing")
 
+// errOtherDisk is returned where no hard link can be made.
+var errOtherDisk = errors.New("the file is on another file system than the spool: name in spool_dir a directory on that one, or write spool = \"copy\"")
+
 // fits makes room for so many bytes more, if it can.
 func (s *spool) fits(n int64) bool {
 	for {
@@ -200,7 +203,10 @@ func (s *spool) put(id protocol.ObjectID, f *os.File, size int64, by holder) err
 	if err == nil && s.mode == SpoolLink {
 		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, s.path(id), unix.AT_SYMLINK_FOLLOW)
 	} else if err == nil {
-		err = s.copy(id, f)
+		err = s.copy(id, f, size)
+	}
+	if errors.Is(err, unix.EXDEV) {
+		err = errOtherDisk
 	}
 	if err != nil {
 		if !errors.Is(err, errSpoolFull) {
@@ -212,14 +218,16 @@ func (s *spool) put(id protocol.ObjectID, f *os.File, size int64, by holder) err
 }
 
 // copy clones the file where the file system can (ioctl_ficlone(2)), and copies
-// it elsewhere.
-func (s *spool) copy(id protocol.ObjectID, f *os.File) error {
+// it elsewhere: as much as was sent, though it may have grown since.
+func (s *spool) copy(id protocol.ObjectID, f *os.File, size int64) error {
 	to, err := os.OpenFile(s.path(id), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	if unix.IoctlFileClone(int(to.Fd()), int(f.Fd())) != nil {
-		_, err = io.Copy(to, io.NewSectionReader(f, 0, 1<<62))
+		_, err = io.Copy(to, io.NewSectionReader(f, 0, size))
+	} else {
+		err = to.Truncate(size)
 	}
 	if cerr := to.Close(); err == nil {
 		err = cerr

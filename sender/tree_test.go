@@ -288,6 +288,23 @@ func TestJobsRefused(t *testing.T) {
 	}
 }
 
+// TestLinksOfAnotherFile meets a name of a file that has the number of one which was
+// deleted during the walk: it is no further name of that one.
+func TestLinksOfAnotherFile(t *testing.T) {
+	links := hardLinks{}
+	one, other := &node{path: "a"}, &node{path: "b"}
+	one.stat.Nlink, one.stat.Size, one.stat.Mtim.Nsec = 2, 10, 1
+	other.stat = one.stat
+	other.stat.Mtim.Nsec = 2
+	links.met(one)
+	if first, again := links.met(other); again {
+		t.Errorf("b is taken for another name of %s", first)
+	}
+	if first, again := links.met(other); !again || first != "b" {
+		t.Errorf("%q, %v", first, again)
+	}
+}
+
 // Files with several names are remembered until all were met, not longer.
 func TestHardLinksAreForgotten(t *testing.T) {
 	links := hardLinks{}
