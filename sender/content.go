@@ -33,7 +33,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		v = fileVersion(&n.stat)
 		ok = found && s.unchanged(n, &known, &v) && s.sealedRight(&known)
 	}
-	if first, again := s.links.met(n); again {
+	if first, again := s.links.met(n, s.spooledNames(&known, ok)); again {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
 	}
 	e := s.owners.entry(n)

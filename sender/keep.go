@@ -107,6 +107,15 @@ func (s *snapshot) spoolKnown(n *node, known version) {
 	}
 }
 
+// spooledNames returns how many hard links the spool has to a file, which is the known
+// version or not.
+func (s *snapshot) spooledNames(known *version, same bool) uint64 {
+	if same && s.spool.mode == SpoolLink && s.spool.holds(known.Object) {
+		return 1
+	}
+	return 0
+}
+
 // relink takes over the time of change of a file whose links, and nothing else,
 // changed in number.
 func (v *version) relink(f *os.File) {

@@ -20,10 +20,11 @@ type link struct {
 
 // met returns the name under which the file of n was met before, if it was. One that
 // is another file by now, with the number of one that was deleted meanwhile, or was
-// written to, is not the one that was met.
-func (h hardLinks) met(n *node) (first string, again bool) {
-	nlink := uint64(n.stat.Nlink) // 32 bits on arm64
-	if nlink == 1 {
+// written to, is not the one that was met. Spooled is how many names it has in the
+// spool, which no walk meets.
+func (h hardLinks) met(n *node, spooled uint64) (first string, again bool) {
+	nlink := uint64(n.stat.Nlink) - spooled // 32 bits on arm64
+	if nlink <= 1 {
 		return "", false
 	}
 	key := [2]uint64{n.stat.Dev, n.stat.Ino}

@@ -72,15 +72,16 @@ func (p *plan) count() (total int64, err error) {
 		if n.err != nil || n.kind() != unix.S_IFREG {
 			return p.ctx.Err()
 		}
-		if _, again := links.met(n); again {
-			return p.ctx.Err()
-		}
 		known, ok, err := recall.find(n.path)
 		if err != nil {
 			return err
 		}
 		v := fileVersion(&n.stat)
-		if p.s.job.All || !ok || !known.sameFile(&v) || known.Object == (protocol.ObjectID{}) {
+		ok = ok && known.sameFile(&v)
+		if _, again := links.met(n, p.s.spooledNames(&known, ok)); again {
+			return p.ctx.Err()
+		}
+		if p.s.job.All || !ok || known.Object == (protocol.ObjectID{}) {
 			total += min(n.stat.Size, n.stat.Blocks*512)
 		}
 		return p.ctx.Err()

@@ -158,6 +158,26 @@ func TestSpoolOnAnotherFileSystem(t *testing.T) {
 	}
 }
 
+// TestLinksOfTheSpoolAreNoNames has files that the spool links to: a walk remembers
+// those that have a further name in the tree, and no others.
+func TestLinksOfTheSpoolAreNoNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := newRig(t, three, func(c *Config) { c.Repeat.Spool = SpoolLink })
+		write(t, dir, map[string][]byte{"a": noise(1, 1000), "b": noise(2, 1000), "c": noise(3, 1000)})
+		must(t, os.Link(filepath.Join(dir, "b"), filepath.Join(dir, "bb")))
+		settle(t)
+		r.push(Job{Paths: []string{dir}})
+		snap, err := r.newSnapshot(Job{Source: "src", Paths: []string{dir}})
+		must(t, err)
+		defer snap.close()
+		must(t, snap.send(t.Context()))
+		if n, _ := r.spool.use(); n != 3 || len(snap.links) != 0 || snap.result.SentFiles != 0 || snap.result.Files != 4 {
+			t.Errorf("%d objects in the spool, %d files remembered, %+v", n, len(snap.links), snap.result)
+		}
+	})
+}
+
 // TestSpoolOfAFileThatGrows copies what was sent of a log that is written to.
 func TestSpoolOfAFileThatGrows(t *testing.T) {
 	dir := t.TempDir()

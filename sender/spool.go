@@ -267,6 +267,13 @@ func (s *spool) drop(id protocol.ObjectID) {
 	s.used -= f.size
 }
 
+// holds reports whether the spool keeps an object.
+func (s *spool) holds(id protocol.ObjectID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files[id] != nil
+}
+
 // has reports whether the spool keeps anything at all.
 func (s *spool) has() bool {
 	s.mu.Lock()

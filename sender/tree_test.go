@@ -296,11 +296,11 @@ func TestLinksOfAnotherFile(t *testing.T) {
 	one.stat.Nlink, one.stat.Size, one.stat.Mtim.Nsec = 2, 10, 1
 	other.stat = one.stat
 	other.stat.Mtim.Nsec = 2
-	links.met(one)
-	if first, again := links.met(other); again {
+	links.met(one, 0)
+	if first, again := links.met(other, 0); again {
 		t.Errorf("b is taken for another name of %s", first)
 	}
-	if first, again := links.met(other); !again || first != "b" {
+	if first, again := links.met(other, 0); !again || first != "b" {
 		t.Errorf("%q, %v", first, again)
 	}
 }
@@ -314,7 +314,7 @@ func TestHardLinksAreForgotten(t *testing.T) {
 		for range names {
 			n.stat.Nlink++
 		}
-		first, _ := links.met(n)
+		first, _ := links.met(n, 0)
 		return first
 	}
 	for _, c := range []struct {
