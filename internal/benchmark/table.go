@@ -13,12 +13,11 @@ import (
 	"text/tabwriter"
 )
 
-// units are what the table has the medians of.
-var units = []string{rateUnit, "send-s/GB", "recv-s/GB", "send-MiB", "recv-MiB"}
-
-// columns of the table: the last two are weir's rate and CPU as multiples of those
-// of the tool in the row.
-var columns = []string{"link", "MTU", "loss %", "tool", "runs", rateUnit, "send s/GB", "recv s/GB", "send MiB", "recv MiB", "rate x", "CPU x"}
+// What a cell has the medians of, beside the rate: of the sender and the receiver.
+var (
+	workUnits   = [2]string{"send-s/GB", "recv-s/GB"}
+	memoryUnits = [2]string{"send-MiB", "recv-MiB"}
+)
 
 const rateUnit = "Gbit/s"
 
@@ -37,10 +36,46 @@ func (r *row) median(unit string) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
+// printTable prints the medians of the lines in a file, so that a README takes it as
+// it is: a line for each set-up, a column for each tool. In it stand the rate, the CPU
+// and the memory of sender and receiver, and then what weir needs or reaches as a
+// multiple of it: rate, and CPU of both ends.
+func printTable(w io.Writer, path string) error {
+	rows, err := readLines(path)
+	if err != nil {
+		return err
+	}
+	var setups, tools []string
+	at := map[[2]string]*row{}
+	for _, r := range rows {
+		setup, tool, _ := strings.Cut(r.name, "/tool=")
+		setups, tools = with(setups, setup), with(tools, tool)
+		at[[2]string{setup, tool}] = r
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprintf(t, "| link\t| MTU\t| loss %%\t| %s\t|\n|%s\n", strings.Join(tools, "\t| "), strings.Repeat(" ---\t|", 3+len(tools)))
+	for _, setup := range setups {
+		fmt.Fprintf(t, "| %s\t|", label(setup))
+		for _, tool := range tools {
+			fmt.Fprintf(t, " %s\t|", at[[2]string{setup, tool}].cell(at[[2]string{setup, "weir"}]))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+// with appends what a list does not have.
+func with(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
 // label has the columns that say what was measured.
-func (r *row) label() string {
+func label(setup string) string {
 	var words []string
-	for part := range strings.SplitSeq(r.name, "/") {
+	for part := range strings.SplitSeq(setup, "/") {
 		if _, value, ok := strings.Cut(part, "="); ok {
 			words = append(words, value)
 		}
@@ -48,59 +83,27 @@ func (r *row) label() string {
 	return strings.Join(words, "\t| ")
 }
 
-// printTable prints the medians of the lines in a file, and what weir reaches of
-// the others in the same set-up, so that a README takes it as it is.
-func printTable(w io.Writer, path string) error {
-	rows, err := readLines(path)
-	if err != nil {
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(t, "| %s\t|\n|%s\n", strings.Join(columns, "\t| "), strings.Repeat(" ---\t|", len(columns)))
-	for _, r := range rows {
-		fmt.Fprintf(t, "| %s\t| %s\t|", r.label(), r.count())
-		for _, u := range units {
-			fmt.Fprintf(t, " %s\t|", r.cell(u))
-		}
-		rate, cpu := ratios(rows, r)
-		fmt.Fprintf(t, " %s\t| %s\t|\n", rate, cpu)
-	}
-	return t.Flush()
-}
-
-// count says how many runs arrived whole, and how many not.
-func (r *row) count() string {
-	if n := len(r.values[rateUnit]); r.failed > 0 {
-		return fmt.Sprintf("%d (%d not)", n, r.failed)
-	} else {
-		return strconv.Itoa(n)
-	}
-}
-
-// cell is the median of one column.
-func (r *row) cell(unit string) string {
-	switch {
-	case len(r.values[unit]) == 0:
+// cell is a row's place in the table. It also tells of runs that did not arrive.
+func (r *row) cell(weir *row) string {
+	if r == nil {
 		return ""
-	case strings.HasSuffix(unit, "MiB"):
-		return strconv.FormatFloat(r.median(unit), 'f', 0, 64)
 	}
-	return strconv.FormatFloat(r.median(unit), 'f', 2, 64)
-}
-
-// ratios compares weir with another tool: its rate, and its CPU at both ends.
-func ratios(rows []*row, r *row) (rate, cpu string) {
-	at, tool, _ := strings.Cut(r.name, "tool=")
-	for _, ours := range rows {
-		if tool != "weir" && !ofTree(tool) && ours.name == at+"tool=weir" && r.median(rateUnit) > 0 {
-			return fmt.Sprintf("%.2f", ours.median(rateUnit)/r.median(rateUnit)), fmt.Sprintf("%.2f", ours.work()/r.work())
-		}
+	if len(r.values[rateUnit]) == 0 {
+		return fmt.Sprintf("none of %d", r.failed)
 	}
-	return "", ""
+	text := fmt.Sprintf("%.2f, %.2f+%.2f, %.0f+%.0f", r.median(rateUnit), r.median(workUnits[0]), r.median(workUnits[1]),
+		r.median(memoryUnits[0]), r.median(memoryUnits[1]))
+	if weir != nil && weir != r && len(weir.values[rateUnit]) > 0 && r.work() > 0 {
+		text += fmt.Sprintf("; %.2fx, %.2fx", weir.median(rateUnit)/r.median(rateUnit), weir.work()/r.work())
+	}
+	if r.failed > 0 {
+		text += fmt.Sprintf(" (%d not)", r.failed)
+	}
+	return text
 }
 
 // work is what a gigabyte costs at both ends together.
-func (r *row) work() float64 { return r.median(units[1]) + r.median(units[2]) }
+func (r *row) work() float64 { return r.median(workUnits[0]) + r.median(workUnits[1]) }
 
 func readLines(path string) (rows []*row, err error) {
 	f, err := os.Open(path)
