@@ -64,8 +64,9 @@ func (o *outcome) parseIperf(p *process) error {
 	return nil
 }
 
-// udpcastMost is the rate that udpcast is tried at first.
-const udpcastMost = config.Rate(3.5e9)
+// udpcastMost is the rate that udpcast is tried at first, and the highest that it can
+// be told: it counts them in 31 bits, and beyond that it sends nothing.
+const udpcastMost = config.Rate(2.1e9)
 
 // udpcast measures a file over udpcast without return channel, with parity that
 // heals 5 frames of 512. It neither encrypts nor hashes nor syncs.

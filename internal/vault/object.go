@@ -7,6 +7,7 @@ import (
 	"hash"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -208,14 +209,17 @@ const writeStep = 4 << 20
 func (v *Vault) writePart(o *object, off int64, p []byte) error {
 	for _, gap := range o.held.lacking(off, off+int64(len(p))) {
 		part := p[gap[0]-off : gap[1]-off]
-		if _, err := v.disk.writeAt(o.file, part, gap[0]); err != nil {
+		hashed := o.advance(gap[0], part)
+		_, err := v.disk.writeAt(o.file, part, gap[0])
+		switch hashed.Wait(); {
+		case err != nil:
+			o.hashAnew()
 			// How much of it was written is unknown; none of it is claimed.
 			return fmt.Errorf("writing object %v: %w", o.key.id, err)
-		}
-		if !o.held.add(gap[0], gap[1]) {
+		case !o.held.add(gap[0], gap[1]):
+			o.hashAnew()
 			return fmt.Errorf("object %v comes in too many pieces: %w", o.key.id, ErrLimit)
 		}
-		o.advance(gap[0], part)
 		o.dirty += int64(len(part))
 		v.arrive(o.key, sourceOf(o.of), int64(len(part)))
 		v.roomAgain()
@@ -223,15 +227,32 @@ func (v *Vault) writePart(o *object, off int64, p []byte) error {
 	return nil
 }
 
+// besideFrom is from which length on bytes are hashed while they are written, by
+// another CPU if there is one. The hash costs as much as all else here.
+const besideFrom = 256 << 10
+
 // advance carries the hash along the front of the object while its bytes are
-// still at hand. They must be those that were written: where others came first,
-// these stay, and are read again at the end like all that came out of order.
-func (o *object) advance(off int64, p []byte) {
-	if o.hash != nil && off <= o.frontier && o.frontier < off+int64(len(p)) {
-		o.hash.Write(p[o.frontier-off:])
-		o.frontier = off + int64(len(p))
+// still at hand, and returns what to wait for before anything else is done with
+// either. They must be those that are written: where others came first, these stay,
+// and are read again at the end like all that came out of order.
+func (o *object) advance(off int64, p []byte) *sync.WaitGroup {
+	var hashed sync.WaitGroup
+	if o.hash == nil || off > o.frontier || o.frontier >= off+int64(len(p)) {
+		return &hashed
 	}
+	rest := p[o.frontier-off:]
+	o.frontier = off + int64(len(p))
+	if len(rest) >= besideFrom {
+		hashed.Go(func() { o.hash.Write(rest) })
+	} else {
+		o.hash.Write(rest)
+	}
+	return &hashed
 }
+
+// hashAnew forgets a hash that may hold bytes which are not there: all is read
+// again at the end.
+func (o *object) hashAnew() { o.hash, o.frontier = sha256.New(), 0 }
 
 // EndObject tells what an object is when it is whole. It may come before the
 // data and any number of times; two that differ are a conflict, and the first
