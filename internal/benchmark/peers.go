@@ -68,6 +68,9 @@ func (o *outcome) parseIperf(p *process) error {
 // be told: it counts them in 31 bits, and beyond that it sends nothing.
 const udpcastMost = config.Rate(2.1e9)
 
+// udpcastHeads is what an IP packet of udpcast has beside content, in bytes.
+const udpcastHeads = 44
+
 // udpcast measures a file over udpcast without return channel, with parity that
 // heals 5 frames of 512. It neither encrypts nor hashes nor syncs.
 func (b *bench) udpcast(ctx context.Context, s setup) (o outcome, err error) {
@@ -84,7 +87,7 @@ func (b *bench) udpcast(ctx context.Context, s setup) (o outcome, err error) {
 	begun := time.Now()
 	send, err := start(ctx, b.hosts.send, b.cpu(0), "udp-sender", "--file", b.file, "--interface", sendDev, "--async", "--nokbd",
 		"--pointopoint", "--mcast-data-address", recvAddr, "--max-bitrate", fmt.Sprintf("%dk", b.rate/1e3), "--fec", "4x5/128",
-		"--rexmit-hello-interval", "50", "--autostart", "5")
+		"--blocksize", fmt.Sprint(s.mtu-udpcastHeads), "--rexmit-hello-interval", "50", "--autostart", "5")
 	if err != nil {
 		return o, err
 	}
