@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"os"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,4 +78,28 @@ func TestFailedWriteBackIsMissing(t *testing.T) {
 		t.Errorf("sent again it is %q", g.state(s))
 	}
 	g.verify()
+}
+
+// BenchmarkLargeObject stores a large object as blocks bring it.
+func BenchmarkLargeObject(b *testing.B) {
+	const part = 3 << 20
+	dir, err := os.MkdirTemp("", "weir-vault-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer removeTree(dir)
+	v, err := open(dir, Options{Log: zerolog.Nop(), Now: time.Now}, realDisk())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer v.release()
+	s, p := Snapshot{Sender: "prod", Source: "etc", Number: 1, Taken: time.Unix(1.9e9, 0).UTC()}, content1(part, 1)
+	b.SetBytes(part)
+	off := int64(0)
+	for b.Loop() {
+		if err := v.WriteRange(s, ObjectID{1}, off, p); err != nil {
+			b.Fatal(err)
+		}
+		off += part
+	}
 }
