@@ -69,30 +69,25 @@ func serve(ctx context.Context, c config.Sender, log zerolog.Logger) error {
 // schedule sends each source when it is due. One that failed is due again after
 // retryAfter, not after its whole period.
 func (s *service) schedule(ctx context.Context) {
+	if len(s.config.Sources) == 0 {
+		return
+	}
 	due := make([]time.Time, len(s.config.Sources))
 	for i, src := range s.config.Sources {
 		due[i] = s.sender.Due(src.Name, time.Duration(src.Every))
 	}
 	for {
-		next, at := -1, time.Time{}
-		for i := range due {
-			if next < 0 || due[i].Before(at) {
-				next, at = i, due[i]
-			}
-		}
-		if next < 0 {
-			return
-		}
-		wait := dueIn(at, time.Now(), time.Duration(s.config.Sources[next].Every))
+		now := time.Now()
+		next := first(due, s.config.Sources, now)
+		wait := due[next].Sub(now.Round(0))
 		select {
 		case <-time.After(min(wait, lookEvery)):
 		case <-ctx.Done():
 			return
 		}
-		if wait > lookEvery {
-			continue
+		if wait <= lookEvery {
+			due[next] = s.send(ctx, s.config.Sources[next])
 		}
-		due[next] = s.send(ctx, s.config.Sources[next])
 	}
 }
 
@@ -100,14 +95,19 @@ func (s *service) schedule(ctx context.Context) {
 // goes on while the host sleeps, when timers do not.
 const lookEvery = time.Minute
 
-// dueIn returns how long it is until a source is due. A clock that was set back makes
-// it due at once: it never waits for longer than a period.
-func dueIn(at, now time.Time, every time.Duration) time.Duration {
-	wait := at.Round(0).Sub(now.Round(0)) // by the wall clock
-	if wait > every {
-		return 0
+// first returns the source that is due first, by the wall clock. One that would wait
+// for longer than its period, as the clock was set back, is due now.
+func first(due []time.Time, sources []config.Source, now time.Time) (next int) {
+	now = now.Round(0)
+	for i := range due {
+		if due[i] = due[i].Round(0); due[i].After(now.Add(time.Duration(sources[i].Every))) {
+			due[i] = now
+		}
+		if due[i].Before(due[next]) {
+			next = i
+		}
 	}
-	return max(wait, 0)
+	return next
 }
 
 // retryAfter is how long after a failure a source is tried again, unless its
