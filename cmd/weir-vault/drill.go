@@ -161,13 +161,20 @@ func drill(ctx context.Context, found vault.Found, o drillOptions) (r drillResul
 			return r, nil // it has no file
 		}
 	}
+	held, err := found.Hold()
+	if err != nil {
+		return r, err
+	}
+	defer held()
 	manifest, err := os.Open(found.Manifest)
 	if err != nil {
 		return r, fmt.Errorf("opening the manifest: %w", err)
 	}
 	defer manifest.Close()
 	begun := time.Now()
-	done, err := runRestore(ctx, found, restore.Options{Manifest: manifest, Open: found.Open, Dest: dest, Paths: paths})
+	done, err := runRestore(ctx, found, restore.Options{
+		Manifest: manifest, Open: found.Open, Dest: dest, Paths: paths, Encrypted: true, // what is stored is tried, and no key is here
+	})
 	r.took, r.files, r.bytes = time.Since(begun), done.Files+done.Hardlinks, done.Bytes
 	for _, f := range done.Failed {
 		r.wrong = append(r.wrong, fmt.Sprintf("%q: %v", f.Path, f.Err))

@@ -88,12 +88,7 @@ func lacks(i vault.Info) string {
 			words = append(words, lacksManifest)
 		}
 	}
-	if len(i.Suspicious) > 0 {
-		words = append(words, fmt.Sprintf(isSuspicious, strings.Join(i.Suspicious, "; ")))
-	}
-	if !i.Revoked.IsZero() {
-		words = append(words, fmt.Sprintf(isRevoked, i.Revoked.Format(time.RFC3339)))
-	}
+	words = append(words, doubts(i)...)
 	if !i.Locked.IsZero() {
 		words = append(words, fmt.Sprintf(isLocked, i.Locked.UTC().Format(time.DateOnly)))
 	}
@@ -101,6 +96,17 @@ func lacks(i vault.Info) string {
 		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))
 	}
 	return strings.Join(words, ", ")
+}
+
+// doubts says why a snapshot is not to be trusted unseen.
+func doubts(i vault.Info) (words []string) {
+	if len(i.Suspicious) > 0 {
+		words = append(words, fmt.Sprintf(isSuspicious, strings.Join(i.Suspicious, "; ")))
+	}
+	if !i.Revoked.IsZero() {
+		words = append(words, fmt.Sprintf(isRevoked, i.Revoked.Format(time.RFC3339)))
+	}
+	return words
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

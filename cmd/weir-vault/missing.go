@@ -216,14 +216,11 @@ func printLacking(w io.Writer, l missingReport, o missingOptions, each bool) err
 // writeCodes writes the codes to a file that is carried. Each sender takes the
 // lines that are for it.
 func writeCodes(path string, codes []vault.Repair) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return fmt.Errorf("writing the codes: %w", err)
-	}
+	var text []byte
 	for _, r := range codes {
-		fmt.Fprintf(f, missingFileLine, r.Sender, r.Code)
+		text = fmt.Appendf(text, missingFileLine, r.Sender, r.Code)
 	}
-	if err := f.Close(); err != nil {
+	if err := os.WriteFile(path, text, 0o644); err != nil {
 		return fmt.Errorf("writing the codes: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -49,6 +50,14 @@ func restoreCommand(p *place) *cobra.Command {
 func restoreFound(cmd *cobra.Command, found vault.Found, o restore.Options) error {
 	if found.Manifest == "" {
 		return exit.With(exit.Damaged, fmt.Errorf(restoreNothing, found.Ref()))
+	}
+	done, err := found.Hold()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if words := doubts(found.Info); len(words) > 0 {
+		cmd.PrintErrf(restoreDoubt, found.Ref(), strings.Join(words, ", "))
 	}
 	manifest, err := os.Open(found.Manifest)
 	if err != nil {

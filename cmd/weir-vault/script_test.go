@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../testdata/scripts/weir-vault",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           func(name string) (bool, error) { return name == "root" && os.Geteuid() == 0, nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"publish": publish, "exits": exits, "spoil": spoil,
 		},
@@ -60,6 +61,7 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 
 // publish puts the files of a directory into the vault of the script, as snapshot
 // NUMBER of a source, as a receiver does. With a lock: publish DIR SOURCE NUMBER LOCK.
+// Files called *.age count as sealed.
 func publish(ts *testscript.TestScript, _ bool, args []string) {
 	number, err := strconv.ParseUint(args[2], 10, 64)
 	ts.Check(err)
@@ -85,7 +87,11 @@ func publish(ts *testscript.TestScript, _ bool, args []string) {
 		data, err := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), f.Name()))
 		ts.Check(err)
 		sum := sha256.Sum256(data)
-		ts.Check(w.Add(&manifest.Entry{Path: f.Name(), Kind: manifest.File, Size: int64(len(data)), SHA256: sum, Object: [16]byte(sum[:16]), Mode: 0o644}))
+		e := manifest.Entry{Path: f.Name(), Kind: manifest.File, Size: int64(len(data)), SHA256: sum, Object: [16]byte(sum[:16]), Mode: 0o644}
+		if filepath.Ext(f.Name()) == ".age" {
+			e.Plain = 1
+		}
+		ts.Check(w.Add(&e))
 		store(ts, v, s, vault.ObjectID(sum[:16]), data)
 	}
 	_, err = w.Close()

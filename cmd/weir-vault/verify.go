@@ -47,7 +47,9 @@ func (p *place) chosen(args []string) (string, []string, error) {
 	infos, err := vault.List(dir)
 	var refs []string
 	for _, i := range infos {
-		refs = append(refs, i.Sender+"/"+i.Source+"/"+i.Name)
+		if i.State != vault.Abandoned { // nobody need do anything about it
+			refs = append(refs, i.Sender+"/"+i.Source+"/"+i.Name)
+		}
 	}
 	return dir, refs, err
 }
@@ -57,11 +59,11 @@ func (p *place) chosen(args []string) (string, []string, error) {
 func verifyEach(ctx context.Context, w io.Writer, dir string, refs []string) error {
 	bad := 0
 	for _, ref := range refs {
-		found, err := vault.Find(dir, ref)
-		if err != nil {
-			return err
+		found, report, err := verifyOne(ctx, dir, ref)
+		if len(refs) > 1 && (errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrRemoved)) {
+			fmt.Fprintf(w, verifyRemoved, ref)
+			continue
 		}
-		report, err := verifyOne(ctx, dir, found)
 		if err != nil {
 			return err
 		}
@@ -75,15 +77,24 @@ func verifyEach(ctx context.Context, w io.Writer, dir string, refs []string) err
 	return nil
 }
 
-func verifyOne(ctx context.Context, dir string, found vault.Found) (vault.Report, error) {
+func verifyOne(ctx context.Context, dir, ref string) (found vault.Found, r vault.Report, err error) {
+	if found, err = vault.Find(dir, ref); err != nil {
+		return found, r, err
+	}
+	done, err := found.Hold()
+	if err != nil {
+		return found, r, err
+	}
+	defer done()
 	screen := terminal.NewScreen(os.Stderr)
 	log, err := screen.Logger("info", terminal.Auto)
 	if err != nil {
-		return vault.Report{}, err
+		return found, r, err
 	}
 	bar := progress.Start(screen, log, found.Ref(), found.Bytes)
 	defer bar.Close()
-	return vault.Verify(ctx, dir, found, bar.Add)
+	r, err = vault.Verify(ctx, dir, found, bar.Add)
+	return found, r, err
 }
 
 func printReport(w io.Writer, found vault.Found, r vault.Report) {

@@ -113,10 +113,12 @@ files that do not belong there. It ends with 3 if anything is damaged, or not
 whole.`
 	verifyExample = `  weir-vault verify prod/etc/latest
   weir-vault verify --all`
-	allFlag    = "every snapshot in the vault"
+	allFlag    = "every snapshot in the vault, save what its sender has abandoned"
 	verifyWhat = "name one SNAPSHOT, or say --all"
 	// Name of the snapshot, time.
 	verifyRevoked = "%s: note that the key which signed it is revoked since %s: whoever had it may have sent this\n"
+	// Name of the snapshot.
+	verifyRemoved = "%s: it was removed meanwhile\n"
 	// Name of the snapshot, files, size.
 	verifyGood = "%s: good, %s files, %s\n"
 	// Name of the snapshot, what is wrong.
@@ -144,6 +146,8 @@ not whole is restored as far as it goes with --partial.`
 	partialFlag   = "restore what there is of a snapshot that is not whole"
 	// Name of the snapshot, what lacks.
 	restorePartial = "%s is not whole (%s): give --partial to restore what there is, or choose another with `weir-vault list`"
+	// Name of the snapshot, why.
+	restoreDoubt = "Note that %s is doubtful: %s. `weir-vault list` shows the ones before it.\n"
 	// Files, size, destination.
 	restoreDone   = "Restored %s files, %s, to %s.\n"
 	restoreFailed = "%d entries could not be restored"

@@ -102,7 +102,7 @@ const (
 	drillShort = "Try whether restore points can be restored"
 	drillLong  = `drill restores to a scratch directory, all of it or a random sample of --files,
 compares what came out with the manifest, removes it again, and enters the result
-into the vault's event log. It takes the newest whole restore point of the source
+into the vault's event log. Sealed content is restored as it is stored. It takes the newest whole restore point of the source
 that is named, or of every source. It ends with 3 if anything came out wrong.`
 	drillExample = `  weir-vault drill prod/etc
   weir-vault drill --files 100 --scratch /var/tmp`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/signal"
 	"runtime/debug"
 	"strings"
@@ -26,7 +27,12 @@ func Execute(root *cobra.Command) int {
 	mark(root, &began)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	out := &output{w: root.OutOrStdout()}
+	root.SetOut(out)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return Good
 	}
@@ -39,6 +45,21 @@ func Execute(root *cobra.Command) int {
 		return Usage
 	}
 	return Code(err)
+}
+
+// output remembers the first error: what could not be written was not told.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write writes.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("writing the output: %w", err)
+	}
+	return n, err
 }
 
 // mark wraps the run function of every command to note that one began.

@@ -173,7 +173,9 @@ func (v *Vault) removeSome() {
 	for range min(removeEach, len(v.condemned)) {
 		verdict := v.condemned[0]
 		v.condemned = v.condemned[1:]
-		if err := v.remove(verdict.snap, verdict.Why); err != nil {
+		if err := v.remove(verdict.snap, verdict.Why); errors.Is(err, ErrRead) {
+			v.log.Info().Err(err).Msg("a restore point was not removed")
+		} else if err != nil {
 			v.troubled(err)
 		}
 	}
@@ -207,6 +209,11 @@ func (v *Vault) moveToTrash(s Snapshot) error {
 		return err
 	}
 	from := v.point(s)
+	done, err := v.claim(s)
+	if err != nil {
+		return err
+	}
+	defer done()
 	// A directory that may not be written cannot be renamed.
 	if err := os.Chmod(from, 0o755); err != nil {
 		return err

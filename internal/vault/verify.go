@@ -91,7 +91,16 @@ func Verify(ctx context.Context, dir string, f Found, progress func(bytes int64)
 	return v.run(layout{dir})
 }
 
+// run finds out what is wrong. What is gone as a whole is not damaged.
 func (v *verifier) run(l layout) (Report, error) {
+	report, err := v.check(l)
+	if (err != nil || len(report.Findings) > 0) && !exists(v.found.Dir) {
+		return Report{}, fmt.Errorf("%s: %w", v.found.Ref(), ErrRemoved)
+	}
+	return report, err
+}
+
+func (v *verifier) check(l layout) (Report, error) {
 	if v.found.Manifest == "" {
 		v.report.add("", "its manifest has not come")
 		return v.report, nil
