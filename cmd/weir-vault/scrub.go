@@ -109,6 +109,9 @@ func watchScrub(ctx context.Context, dir string, before vault.ScrubState, done <
 		if s, err = vault.ReadScrub(dir); err != nil {
 			return s, err
 		}
+		if asked == nil && s.Failed != "" {
+			return s, fmt.Errorf(scrubFailed, s.Failed)
+		}
 		bar.SetTotal(s.Total)
 		bar.Add(s.Bytes - bar.Done())
 		if ended := asked == nil && !s.Running; ended && !s.Ended.Equal(before.Ended) {

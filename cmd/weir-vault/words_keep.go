@@ -92,6 +92,8 @@ cut short goes on where it was. It ends with 3 if anything was found.`
 	scrubRateFlag = "bytes a `SECOND`, like 100MB; without it as fast as it goes"
 	// Error.
 	scrubStopped = "no longer watching the scrub (%w); where weir-recv runs it goes on there"
+	// Why.
+	scrubFailed = "the scrub was cut short: %s; mend that and type the command again, it goes on where it was"
 	// Number.
 	scrubFound = "%d findings; weir-vault list shows which restore points are not whole now"
 	// Objects, restore points, size.

@@ -87,6 +87,7 @@ type keeping struct {
 	clearAfter time.Time // not before that time abandoned snapshots are looked at
 
 	scrub       *scrub // nil if none is under way
+	scrubErr    error  // why the last one was cut short
 	scrubLook   time.Time
 	damage      map[key]*damage // objects that are to come again
 	regained    map[key]bool    // of these, such as have
@@ -131,7 +132,7 @@ func (v *Vault) finishWork(ctx context.Context) error {
 		v.removeSome()
 		swept, scrubbed, healed := !v.sweepTrash(), !v.scrubSome(true), !v.healSome()
 		if swept && scrubbed && healed && len(v.condemned) == 0 {
-			return nil
+			return v.scrubErr
 		}
 		time.Sleep(time.Millisecond) // what works beside us needs it
 	}

@@ -100,7 +100,7 @@ func (v *Vault) beginScrub(scope string, rate int64) error {
 	if err != nil || !old.Running || old.Scope != scope || scope != "" {
 		old = ScrubState{Scope: scope, Started: v.clock.read()}
 	}
-	old.Running = true
+	old.Running, old.Failed = true, ""
 	s := &scrub{
 		layout: v.layout, catalog: v.catalog, state: old, workers: 1, good: map[fileID]content{},
 		found: make(chan scrubFinding, scrubFindings), done: make(chan error, 1),
@@ -112,7 +112,8 @@ func (v *Vault) beginScrub(scope string, rate int64) error {
 	if err := s.state.save(v.layout); err != nil {
 		return err
 	}
-	v.scrub = s
+	v.disk.point("scrub-begun")
+	v.scrub, v.scrubErr = s, nil
 	v.log.Info().Str(event.Field, event.ScrubStarted).Str("scope", scope).Msg("what is stored is read again")
 	go func() {
 		err := s.run()
@@ -151,7 +152,8 @@ func (v *Vault) endScrub(err error) {
 	s.stop()
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
-			v.troubled(fmt.Errorf("scrubbing: %w", err))
+			v.scrubErr, s.state.Failed = fmt.Errorf("scrubbing: %w", err), err.Error()
+			v.troubled(errors.Join(v.scrubErr, s.state.save(v.layout)))
 		}
 		return // its state says where to go on
 	}

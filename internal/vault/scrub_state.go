@@ -19,8 +19,9 @@ const (
 
 // ScrubState says how far a scrub is, or what the last one found.
 type ScrubState struct {
-	Running  bool      `json:"running"` // or cut short: the next one goes on from here
-	Scope    string    `json:"scope"`   // a snapshot's name, or "" for everything
+	Running  bool      `json:"running"`          // or cut short: the next one goes on from here
+	Failed   string    `json:"failed,omitempty"` // why it was cut short, until it goes on
+	Scope    string    `json:"scope"`            // a snapshot's name, or "" for everything
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended,omitzero"`
 	Objects  int64     `json:"objects"` // read
