@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"runtime"
 	"time"
 
@@ -59,6 +61,9 @@ func newService(c config.Receiver, l limits, log zerolog.Logger) (*service, erro
 // can be stored.
 func (s *service) open(c config.Receiver) error {
 	s.keyPaths = c.Keys
+	if err := mounted(c); err != nil {
+		return err
+	}
 	opt, err := steward.Options(c)
 	if err != nil {
 		return err
@@ -85,6 +90,16 @@ func (s *service) open(c config.Receiver) error {
 	}
 	s.observer, err = newObserver(c, s.log, s.seen, opt.MinFree, s.sockets, s.receiver)
 	return err
+}
+
+// mounted refuses to begin a vault where this receiver has had one: its disk is away,
+// and what came would fill the one below.
+func mounted(c config.Receiver) error {
+	_, err := os.Stat(c.Vault + "/.weir")
+	if _, serr := os.Stat(c.State); serr == nil && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf(vaultAway, c.Vault)
+	}
+	return nil
 }
 
 func (s *service) published(vault.Info) {

@@ -137,6 +137,8 @@ When all senders have changed over:
 	retireDone = "The key %s is removed; what is sent to it is dropped from now on.\n"
 	trustKnown = "Sender %q is trusted already, fingerprint %s, in %s. Nothing changed.\n"
 
+	// Vault.
+	vaultAway = "there is no vault in %[1]s any more, where this receiver has stored: mount its disk and start again; if a new vault is to begin there, mkdir -p %[1]s/.weir first"
 	// Vault, error.
 	notWritable  = "the vault %s cannot be written once root's powers are given up: %w; run weir-recv as the user that owns it, or give it to this one with chown -R"
 	explainFlag  = "print how the running process is confined, and end"
