@@ -105,6 +105,7 @@ type Receiver struct {
 	worker     sync.WaitGroup
 	lastData   atomic.Int64 // ns, when the worker last delivered data
 	queued     atomic.Int64 // blocks that the worker has not finished
+	settling   atomic.Bool  // a settling waits for the worker
 	throughput throughput   // of the sink
 	state      *state
 
@@ -334,17 +335,22 @@ func (r *Receiver) verifyRate() float64 {
 	return verifyBusy
 }
 
-// settle asks the worker to let the sink settle, unless it is that far behind
-// that it would not get to it.
+// settle asks the worker to let the sink settle, unless it has not got to it since
+// the last time.
 func (r *Receiver) settle() {
+	if !r.settling.CompareAndSwap(false, true) {
+		return
+	}
 	open := int(r.queued.Load())
 	for _, s := range r.sessions {
 		open += len(s.blocks)
 	}
-	quiet := open == 0 && r.now.Sub(time.Unix(0, r.lastData.Load())) >= quietAfter
+	idle := r.now.Sub(time.Unix(0, r.lastData.Load())) // by the wall: it may have been set back
+	quiet := open == 0 && (idle >= quietAfter || idle < 0)
 	select {
 	case r.work <- job{settle: true, quiet: quiet}:
 	default:
+		r.settling.Store(false)
 	}
 }
 

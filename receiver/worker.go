@@ -44,6 +44,7 @@ func (r *Receiver) runWorker() {
 	defer w.inflater.close()
 	for j := range r.work {
 		if j.settle {
+			r.settling.Store(false)
 			r.throughput.begin(r.cfg.Now())
 			err := r.cfg.Sink.Settle(j.quiet)
 			r.throughput.end(r.cfg.Now(), 0)

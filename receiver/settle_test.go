@@ -1,0 +1,50 @@
+package receiver
+
+import (
+	"testing"
+	"time"
+)
+
+// settlingSink tells with what it was settled.
+type settlingSink struct {
+	*memorySink
+	quiet chan bool
+}
+
+func (s *settlingSink) Settle(quiet bool) error {
+	s.quiet <- quiet
+	return nil
+}
+
+// TestStalledDiskQueuesNoSettling: a disk that takes nothing for an hour must not fill
+// the queue with what is to be done every second, as then the thread that receives
+// would wait for the disk.
+func TestStalledDiskQueuesNoSettling(t *testing.T) {
+	g := newRig(t)
+	g.sink.stall = make(chan struct{})
+	g.send(g.frames(rigGeometry, g.data(1, 0, content(room(), 1))))
+	for range 3600 {
+		g.tick(settleEvery)
+	}
+	if n := len(g.r.work); n > 2 {
+		t.Errorf("%d jobs wait", n)
+	}
+	close(g.sink.stall)
+	g.close()
+}
+
+// TestQuietAfterTheClockWasSetBack: what lacks is to be told also then.
+func TestQuietAfterTheClockWasSetBack(t *testing.T) {
+	g := newRig(t)
+	g.close()
+	sink := &settlingSink{g.sink, make(chan bool, 100)}
+	g.cfg.Sink = sink
+	g.start()
+	g.r.lastData.Store(g.now.UnixNano())
+	g.r.now = g.now.Add(-time.Hour)
+	g.r.settle()
+	if !<-sink.quiet {
+		t.Error("the link counts as busy for as long as the clock was set back")
+	}
+	g.close()
+}
