@@ -51,6 +51,7 @@ type Conn struct {
 	buffer int
 	local  netip.AddrPort
 	turn   sync.Locker
+	device device
 
 	mu     sync.Mutex // held while Receive is in the kernel, and by Close
 	closed atomic.Bool
@@ -112,6 +113,9 @@ func (c *Conn) setUp(cfg Config, family int) error {
 	if cfg.Interface != "" {
 		if err := unix.BindToDevice(c.fd, cfg.Interface); err != nil {
 			return fmt.Errorf("binding to the interface %s: %w", cfg.Interface, err)
+		}
+		if err := c.device.open(c.fd, cfg.Interface); err != nil {
+			return err
 		}
 	}
 	if err := unix.Bind(c.fd, sockaddr(cfg.Listen, family)); err != nil {
@@ -225,7 +229,9 @@ func (c *Conn) recvmmsg() (int, error) {
 	switch {
 	case errno == 0:
 		return int(n), nil
-	case errors.Is(errno, unix.EAGAIN), errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNREFUSED):
+	case errors.Is(errno, unix.EAGAIN):
+		return 0, c.device.replaced(c.fd)
+	case errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNREFUSED):
 		return 0, nil
 	}
 	return 0, fmt.Errorf("receiving: %w", errno)
