@@ -117,12 +117,13 @@ func (r *Reporter) tell(err error) {
 // now returns the vault's time: the host's, but never earlier than what the vault
 // has seen.
 func (r *Reporter) now() time.Time {
-	mark, err := vault.Mark(r.cfg.Vault)
-	if err == nil && mark.After(r.mark) {
-		r.mark = mark
-	}
 	// By the clock on the wall: monotonic readings would hide that it was set back.
-	if now := r.cfg.Now().Round(0).UTC(); now.After(r.mark) {
+	now := r.cfg.Now().Round(0).UTC()
+	if mark, err := vault.Mark(r.cfg.Vault); err == nil && mark.After(now) {
+		now = mark
+	}
+	// What is left of a leap that is over, and that the vault never believed, is no time.
+	if now.After(r.mark) || r.mark.Sub(now) > vault.JumpAfter {
 		r.mark = now
 	}
 	return r.mark

@@ -12,9 +12,9 @@ import (
 const (
 	// clockEvery is how far the clock runs before its mark is written again.
 	clockEvery = time.Minute
-	// jumpAfter is how far ahead of the vault's clock the host's may be. A host that
+	// JumpAfter is how far ahead of the vault's clock the host's may be. A host that
 	// was off over a night is no leap.
-	jumpAfter = 26 * time.Hour
+	JumpAfter = 26 * time.Hour
 	// DefaultClockHold is how long a leap must have lasted before it is believed.
 	DefaultClockHold = 24 * time.Hour
 )
@@ -128,7 +128,7 @@ func (c *clock) save() {
 // raise moves the mark to a time that an earlier process gave to something: its own
 // mark is up to clockEvery older. What is further ahead is nothing that the clock said.
 func (c *clock) raise(seen time.Time) {
-	if ahead := seen.Sub(c.mark); !c.mark.IsZero() && ahead > 0 && ahead <= jumpAfter {
+	if ahead := seen.Sub(c.mark); !c.mark.IsZero() && ahead > 0 && ahead <= JumpAfter {
 		c.mark = seen.UTC()
 	}
 }

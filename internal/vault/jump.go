@@ -23,7 +23,7 @@ const heldFile = "clock-held"
 func (c *clock) weigh(host, own time.Time, ticks time.Duration) {
 	ahead := host.Sub(own)
 	switch {
-	case c.mark.IsZero() || c.doubt == nil && ahead <= jumpAfter:
+	case c.mark.IsZero() || c.doubt == nil && ahead <= JumpAfter:
 		c.forgetHeld()
 	case c.doubt == nil:
 		c.doubt = &doubt{since: ticks, from: own}
@@ -32,7 +32,7 @@ func (c *clock) weigh(host, own time.Time, ticks time.Duration) {
 		_ = c.disk.replace(c.heldPath(), []byte(c.heldUntil.Format(time.RFC3339Nano)+"\n"), 0o644) // only to be seen
 		fallthrough
 	default:
-		if ahead <= jumpAfter {
+		if ahead <= JumpAfter {
 			c.settle(leapUndone, ahead)
 		} else if ticks-c.doubt.since >= c.hold {
 			c.settle(leapBelieved, ahead)

@@ -44,7 +44,7 @@ func PlanPrune(dir string, opt Options) (PruneResult, error) {
 		return PruneResult{}, err
 	}
 	at := c.mark
-	if t := c.now().UTC(); t.After(at) && (at.IsZero() || t.Sub(at) <= jumpAfter) {
+	if t := c.now().UTC(); t.After(at) && (at.IsZero() || t.Sub(at) <= JumpAfter) {
 		at = t
 	}
 	return l.plan(opt, at, c.heldUntil)
