@@ -5,9 +5,11 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"weir/internal/config"
 	"weir/internal/event"
 	"weir/internal/sending"
 	"weir/internal/textfile"
@@ -71,7 +73,7 @@ func (s *service) status() (*sending.Status, error) {
 	}
 	stats := s.linkStats()
 	st := &sending.Status{
-		Written: time.Now().UTC(), Started: s.standing.started, Name: s.config.Name, To: s.config.To.String(), Rate: s.config.Rate.String(),
+		Written: time.Now().UTC(), Started: s.standing.started, Name: s.config.Name, To: destinations(s.config.Lanes), Rate: s.config.Rate.String(),
 		Passes: o.PassesWanted, Spool: sending.Spool{Objects: o.SpoolObjects, Bytes: o.SpoolBytes},
 		Link: sending.Link{Wire: s.sender.Wire(), Datagrams: stats.Datagrams, Refused: stats.Refused, Full: stats.Full},
 	}
@@ -96,6 +98,15 @@ func (s *service) status() (*sending.Status, error) {
 		st.Sources = append(st.Sources, *src)
 	}
 	return st, nil
+}
+
+// destinations names the receiver's end of every lane.
+func destinations(lanes []config.Lane) string {
+	var all []string
+	for _, l := range lanes {
+		all = append(all, l.Address.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 // measuring begins to write the metrics file. What it returns ends that, and has
