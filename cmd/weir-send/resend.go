@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ func resendCommand(path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r := control.Request{Codes: args, Several: file != ""}
+		r := control.Request{Codes: joinGroups(args), Several: file != ""}
 		if file != "" {
 			if r.Codes, err = readCodes(file, args); err != nil {
 				return err
@@ -43,6 +44,20 @@ func resendCommand(path *string) *cobra.Command {
 		return resend(cmd, c, r, dry)
 	}
 	return cmd
+}
+
+// joinGroups takes arguments that are a single group each for one code, typed with
+// blanks between its groups.
+func joinGroups(args []string) []string {
+	for _, arg := range args {
+		if len(arg) > repaircode.GroupSize {
+			return args
+		}
+	}
+	if len(args) < 2 {
+		return args
+	}
+	return []string{strings.Join(args, "-")}
 }
 
 // readCodes reads a file of codes, - for the standard input.

@@ -83,7 +83,7 @@ func lacks(i vault.Info) string {
 		case i.State == vault.Abandoned:
 			words = append(words, isAbandoned)
 		case i.MissingFiles > 0 || i.MissingBytes > 0:
-			words = append(words, fmt.Sprintf(lacksFiles, humanize.Comma(i.MissingFiles), size(i.MissingBytes)))
+			words = append(words, fmt.Sprintf(lacksFiles, size(i.MissingBytes), files(i.MissingFiles)))
 		default:
 			words = append(words, lacksManifest)
 		}
@@ -110,3 +110,11 @@ func doubts(i vault.Info) (words []string) {
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+// files counts files in words.
+func files(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return humanize.Comma(n) + " files"
+}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -192,7 +191,7 @@ func printLacking(w io.Writer, l missingReport, o missingOptions, each bool) err
 				printFile(w, m)
 			}
 		}
-		fmt.Fprintf(w, missingLine, one.Snapshot, humanize.Comma(one.MissingFiles), size(one.MissingBytes))
+		fmt.Fprintf(w, missingLine, one.Snapshot, size(one.MissingBytes), files(one.MissingFiles))
 	}
 	for _, r := range l.Codes {
 		if o.file != "" {

@@ -32,8 +32,8 @@ if something is not as expected.`
 	listExample = `  weir-vault list prod/etc --json`
 	listHead    = "SNAPSHOT\tSTATE\tFILES\tSIZE\tREMARKS"
 	listEmpty   = "There is no snapshot in this vault."
-	// Number of files, size.
-	lacksFiles    = "%s files lack %s"
+	// Size, "5 files".
+	lacksFiles    = "lacks %s in %s"
 	lacksManifest = "its manifest has not come"
 	isAbandoned   = "the sender never finished it and will not; later snapshots stand for it"
 	isRevoked     = "signer revoked at %s"
@@ -82,8 +82,8 @@ then. The command ends with 3 if anything lacks.`
 	missingSum       = "snapshots that are not whole: %d"
 	missingNothing   = "Nothing is missing."
 	missingAbandoned = "%s was abandoned: the sender was ended in the midst of it and cannot send what it had not read; push the source again, or use a later snapshot"
-	// Name of the snapshot, number of files, size.
-	missingLine       = "%s: %s files lack %s.\n"
+	// Name of the snapshot, size, "5 files".
+	missingLine       = "%s lacks %s in %s.\n"
 	missingNoManifest = "%s: its manifest has not come, so what lacks is not known.\n"
 	// Name of the sender, code.
 	missingCode = `

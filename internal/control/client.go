@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,7 +72,8 @@ func readAnswers(r io.Reader, p Progress) (Result, error) {
 		}
 		switch {
 		case a.Usage:
-			return Result{}, fmt.Errorf("%w: %s", ErrRequest, a.Error)
+			// The other side may have said so already.
+			return Result{}, fmt.Errorf("%w: %s", ErrRequest, strings.TrimPrefix(a.Error, ErrRequest.Error()+": "))
 		case a.Error != "":
 			return Result{}, errors.New(a.Error)
 		case a.Result != nil:

@@ -68,6 +68,8 @@ func TestErrorsComeBack(t *testing.T) {
 	})
 	if _, err := Ask(t.Context(), path, Request{}, nil, Progress{}); !errors.Is(err, ErrRequest) {
 		t.Errorf("a wrong request: %v", err)
+	} else if strings.Count(err.Error(), ErrRequest.Error()) != 1 {
+		t.Errorf("it is said twice: %v", err)
 	}
 	if _, err := Ask(t.Context(), path, Request{Source: "a"}, nil, Progress{}); err == nil || !strings.Contains(err.Error(), "on fire") {
 		t.Errorf("a failure: %v", err)

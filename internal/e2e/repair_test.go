@@ -79,7 +79,7 @@ func TestRepairCode(t *testing.T) {
 	if said := g.resend(0, "--dry-run", code); !strings.Contains(said, "Asked for: prod/etc/") || link.Counts().Received != before {
 		t.Errorf("dry run: %s", said)
 	}
-	said := g.resend(0, strings.ToLower(strings.ReplaceAll(code, "-", " ")))
+	said := g.resend(0, strings.Split(strings.ToLower(code), "-")...) // with blanks, as people type
 	if !strings.Contains(said, "Sent again: prod/etc/") {
 		t.Errorf("resend says %s", said)
 	}

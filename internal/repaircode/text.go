@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	symbolBits   = 5
+	symbolBits = 5
+	// GroupSize is how many characters a group has, its check included.
+	GroupSize    = groupData + 1
 	groupData    = 4 // symbols of a group before its check
 	checkSymbols = 5 // of the whole code
 	alphabet     = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
