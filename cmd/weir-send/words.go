@@ -27,12 +27,12 @@ It prints the public key alone on stdout; what to do next on stderr. A key or
 configuration that exists is never overwritten.`
 	initExample = `  weir-send init --name prod --to 10.77.0.2:4600 --receiver @receiver.pub --rate 900Mbit`
 	nameFlag    = "name of this host in the vault"
-	toFlag      = "address and port of the receiver"
+	toFlag      = "`ADDRESS:PORT` of the receiver"
 	keyFlag     = "public key of the receiver, or @FILE to read it from a file (@- for stdin)"
-	rateFlag    = "bits a second on the wire, such as 900Mbit"
+	rateFlag    = "`RATE` on the wire in bits a second, such as 900Mbit"
 	mtuFlag     = "largest IP packet that the whole link carries, 1500 or 9000"
-	overFlag    = "parity added to the data"
-	burstFlag   = "longest outage that parity alone bridges; shortened to what the rate allows unless given"
+	overFlag    = "`SHARE` of parity added to the data"
+	burstFlag   = "longest outage, a `TIME`, that parity alone bridges; shortened to what the rate allows unless given"
 
 	// Path of the configuration, name, fingerprint.
 	initDone = `Wrote %[1]s.
@@ -53,8 +53,8 @@ logs what was lost at each rate, the highest rate without loss, and what to set.
 Here nothing of that is known: look at the receiver's log, event calibration-done.
 Where weir-send run is active it does the work, and sends nothing else meanwhile.`
 	calibrateExample     = `  weir-send calibrate --from 100Mbit --to 1Gbit --steps 10 --seconds 2`
-	calibrateFromFlag    = "rate of the first step"
-	calibrateToFlag      = "rate of the last step (default: rate of the configuration)"
+	calibrateFromFlag    = "`RATE` of the first step"
+	calibrateToFlag      = "`RATE` of the last step; 0bit for the rate of the configuration"
 	calibrateStepsFlag   = "how many steps, evenly spaced"
 	calibrateSecondsFlag = "how long each step takes"
 	// Steps, rates, seconds.
@@ -122,9 +122,9 @@ wire, memory on both sides, and the probability that parity leaves a hole, after
 one pass and after several. What no flag says is taken from the configuration, if
 there is one. Nothing is sent.`
 	planExample   = `  weir-send plan --rate 1Gbit --size 2TB --overhead 10% --burst 50ms --loss 0.1%`
-	planSizeFlag  = "content to send, such as 2TB or 500GiB"
-	planBurstFlag = "longest outage that parity alone is to bridge"
-	lossFlag      = "share of the frames that the link loses one by one, such as 0.1%"
+	planSizeFlag  = "`SIZE` of the content, such as 2TB or 500GiB"
+	planBurstFlag = "longest outage, a `TIME`, that parity alone is to bridge"
+	lossFlag      = "`SHARE` of the frames that the link loses one by one, such as 0.1%"
 	passesFlag    = "how often everything is sent"
 	planRate      = "--rate is to be from %v to %v, such as 900Mbit"
 	planShare     = "--overhead is to be from %v to %v, and --loss less than 100%%"
