@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"weir/internal/fec"
+	"weir/internal/keyoffer"
 	"weir/internal/vault"
 	"weir/protocol"
 	"weir/receiver"
@@ -43,6 +44,12 @@ type attacker struct {
 	drop     byte     // which frames of each block are lost
 	sent     int64    // bytes
 
+	trusted, revoked []ed25519.PublicKey // by the operator
+	offered          map[string]bool     // keys that somebody offered who could
+	more             int                 // lanes beside the first
+	oddLane          bool                // some frames go over lanes that there are not
+	apart            bool                // restore points are built beside what comes
+
 	published map[string][32]byte // sum of everything in a restore point when it became whole
 	others    [32]byte            // sum of what is not the sender's
 }
@@ -53,8 +60,9 @@ var shape = protocol.Geometry{K: 4, M: 2, Depth: 2, Symbol: 512}
 const blockMemory = 16 << 20
 
 func newAttacker(t testing.TB, script []byte) *attacker {
-	a := &attacker{t: t, dir: tempDir(t), script: script, now: time.Unix(1.7e9, 0), published: map[string][32]byte{}}
-	a.key, a.signer = fixedKeys()
+	a := &attacker{t: t, dir: tempDir(t), script: script, now: time.Unix(1.7e9, 0), published: map[string][32]byte{}, offered: map[string]bool{}}
+	a.key, a.signer = fixedKey(), keyOf(0)
+	a.trusted = []ed25519.PublicKey{public(a.signer)}
 	for path, text := range map[string]string{
 		"outside/keep": "not the vault's", "vault/other/etc/2026-11-23T010000Z.000001/data/keep": "another sender's",
 		"vault/lost+found/keep": "the file system's",
@@ -69,13 +77,13 @@ func newAttacker(t testing.TB, script []byte) *attacker {
 	return a
 }
 
-// fixedKeys are the same in every run: making them is dear.
-var fixedKeys = sync.OnceValues(func() (hpke.PrivateKey, ed25519.PrivateKey) {
+// fixedKey is the same in every run: making one is dear.
+var fixedKey = sync.OnceValue(func() hpke.PrivateKey {
 	key, err := protocol.KEM().GenerateKey()
 	if err != nil {
 		panic(err)
 	}
-	return key, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	return key
 })
 
 // tempDir is t.TempDir for trees with read-only directories.
@@ -108,21 +116,28 @@ func (a *attacker) time() time.Time {
 // start starts receiver and vault as the service does.
 func (a *attacker) start() {
 	a.t.Helper()
-	senders := map[string][]ed25519.PublicKey{"prod": {a.signer.Public().(ed25519.PublicKey)}}
+	senders, revoked := map[string][]ed25519.PublicKey{"prod": a.trusted}, map[string][]ed25519.PublicKey{"prod": a.revoked}
+	opt := vault.Options{Log: zerolog.Nop(), Now: a.time, Signers: senders, Revoked: revoked, OnPublish: a.onPublish}
+	if a.apart {
+		opt.Beside = -1
+	}
+	s := &service{log: zerolog.Nop(), seen: newSeen(), toldOffer: map[string]time.Time{}}
 	var err error
-	a.vault, err = vault.Open(filepath.Join(a.dir, "vault"), vault.Options{
-		Log: zerolog.Nop(), Now: a.time, Signers: senders, OnPublish: a.onPublish,
-	})
+	a.vault, err = vault.Open(filepath.Join(a.dir, "vault"), opt)
+	a.must(err)
+	s.offers, err = keyoffer.Open(filepath.Join(a.dir, "vault"), a.time)
 	a.must(err)
 	a.recv, err = receiver.New(receiver.Config{
-		Roster: receiver.Roster{Keys: []hpke.PrivateKey{a.key}, Senders: senders}, Memory: blockMemory, State: filepath.Join(a.dir, "receiver.state"),
-		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, log: zerolog.Nop(), seen: newSeen()},
+		Roster: newRoster([]hpke.PrivateKey{a.key}, senders, revoked), Memory: blockMemory, State: filepath.Join(a.dir, "receiver.state"),
+		Log: zerolog.Nop(), Now: a.time, Sink: &sink{vault: a.vault, log: zerolog.Nop(), seen: s.seen},
+		Offered: s.offered, Stranger: s.stranger,
 	})
 	a.must(err)
 }
 
 func (a *attacker) onPublish(i vault.Info) {
 	ref := i.Snapshot().Ref()
+	a.signedByTrusted(ref)
 	a.published[ref] = a.sumTree(filepath.Join(a.dir, "vault", ref))
 }
 
@@ -165,7 +180,10 @@ func (a *attacker) send(records []byte) {
 	a.must(code.Encode(buf[:shape.DataBytes()], buf[shape.DataBytes():], shape.Shard()))
 	a.block++
 	for i := range shape.Symbols() {
-		h := protocol.Header{Block: a.block, Shard: i / shape.Depth, Column: i % shape.Depth, Geometry: shape, Length: uint32(n)}
+		h := protocol.Header{Block: a.block, Shard: i / shape.Depth, Column: i % shape.Depth, Geometry: shape, Length: uint32(n), More: a.more}
+		if h.Lane = (h.Shard + int(a.block)) % (a.more + 1) % protocol.MaxLanes; a.oddLane {
+			h.Lane = (h.Lane + i) % protocol.MaxLanes
+		}
 		frame := a.sealer.Seal(nil, &h, buf[i*shape.Symbol:][:shape.Symbol])
 		if a.drop&(1<<(i%8)) == 0 {
 			a.deliver(frame)

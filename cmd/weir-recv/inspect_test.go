@@ -38,6 +38,7 @@ func (a *attacker) inspect() {
 	a.inspectNames()
 	a.inspectPoints()
 	a.inspectSize()
+	a.inspectKeys()
 }
 
 // inspectNames looks for what has no business where it is.

@@ -3,7 +3,13 @@ package config
 import (
 	"bytes"
 	"encoding"
+	"net/netip"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"weir/protocol"
 )
 
 // FuzzUnits: a value that is taken and written comes back as it was.
@@ -64,4 +70,46 @@ func FuzzAppendSender(f *testing.F) {
 			t.Errorf("%+v became %+v", before, after)
 		}
 	})
+}
+
+// FuzzLanes: lanes that are taken, on either side, are of one kind, apart from each
+// other, no more than there can be, and name no path; the first is what a host with
+// one lane has.
+func FuzzLanes(f *testing.F) {
+	for _, text := range []string{
+		"listen='10.77.0.2:4600'",
+		"[[lane]]\nlisten='10.77.0.2:4600'\ninterface='eth1'\n[[lane]]\nlisten='10.78.0.2:4600'",
+		"[[lane]]\nlisten='[fd00::2]:4600'\n[[lane]]\nlisten='[fd00::3%eth0]:1'",
+		"lane=[{listen='1.2.3.4:5'},{listen='[::ffff:1.2.3.4]:5',interface='a/b'}]",
+		"[[lane]]\nlisten='1.2.3.4:5'\n[[lane]]\nlisten='1.2.3.4:5'", "[[lane]]\nlisten='1.2.3.4:5'\n[[lane]]\nlisten='[::1]:5'",
+		strings.Repeat("[[lane]]\nlisten='1.2.3.4:5'\n", 9), "lane=[{}]", "lane=3", "[lane]\nlisten='1.2.3.4:5'", "listen=''\n[[lane]]", "[[lane]]\nlisten='1.2.3.4:0'\nmore=1",
+	} {
+		f.Add(text)
+	}
+	key := receiverText(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseReceiver("/x/r.toml", []byte("vault='/v'\n"+text))
+		if err == nil {
+			soundLanes(t, r.Lanes, r.Listen)
+		}
+		head := "name='prod'\nrate='1Gbit'\nreceiver='" + key + "'\n"
+		s, err := ParseSender("/x/s.toml", []byte(head+strings.ReplaceAll(text, "listen", "to")))
+		if err == nil {
+			soundLanes(t, s.Lanes, s.To)
+		}
+	})
+}
+
+func soundLanes(t *testing.T, lanes []Lane, first netip.AddrPort) {
+	if len(lanes) == 0 || len(lanes) > protocol.MaxLanes || lanes[0].Address != first {
+		t.Fatalf("%d lanes, the first %v, not %v", len(lanes), lanes, first)
+	}
+	seen := map[Lane]bool{}
+	for _, l := range lanes {
+		if seen[l] || !l.Address.IsValid() || len(l.Interface) >= unix.IFNAMSIZ || strings.ContainsAny(l.Interface, "/\x00") ||
+			l.Address.Addr().Unmap().Is4() != first.Addr().Unmap().Is4() {
+			t.Errorf("lane %+v of %+v", l, lanes)
+		}
+		seen[l] = true
+	}
 }

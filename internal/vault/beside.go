@@ -60,10 +60,11 @@ func (b *beside) onceOf(sender string, now time.Time) *onceTime {
 
 // site is a snapshot that is worked on beside the vault's goroutine.
 type site struct {
-	live    *pending     // the vault goroutine's
-	ref     *ManifestRef // of live when this began
-	own     *pending     // a copy for the one that works
-	checked bool         // its manifest was to be checked, and no more
+	live    *pending       // the vault goroutine's
+	ref     *ManifestRef   // of live when this began
+	own     *pending       // a copy for the one that works
+	checked bool           // its manifest was to be checked, and no more
+	report  *partialReport // what it lacks was to be told, and no more
 	change  masschange.Measure
 	history []masschange.Measure
 	built   bool // below staging/
@@ -101,15 +102,19 @@ func (v *Vault) startSites() {
 		if p == nil {
 			break
 		}
-		p.waits = false
-		if err := v.beginSite(p); err != nil {
+		begin := v.beginSite
+		if !p.waits {
+			begin = v.beginReport
+		}
+		p.waits, p.tells = false, false
+		if err := begin(p); err != nil {
 			v.postpone(p)
 			v.troubled(err)
 		}
 	}
 	waiting := 0
 	for _, p := range v.pending {
-		if p.waits && !v.postponed(p) {
+		if (p.waits || p.tells) && !v.postponed(p) {
 			waiting++
 		}
 	}
@@ -120,7 +125,7 @@ func (v *Vault) startSites() {
 // longest ago.
 func (v *Vault) nextTurn() (next *pending) {
 	for _, p := range v.pending {
-		if !p.waits || v.sites[p.Sender] != nil || v.postponed(p) {
+		if !p.waits && !p.tells || v.sites[p.Sender] != nil || v.postponed(p) {
 			continue
 		}
 		if next == nil || v.turns[p.Sender] < v.turns[next.Sender] || p.Sender == next.Sender && p.Number < next.Number {
@@ -150,9 +155,8 @@ func (v *Vault) beginSite(p *pending) error {
 	own.Ref, own.missing = &ref, nil
 	s := &site{live: p, ref: p.Ref, own: &own, checked: !p.manifest, history: readHistory(v.layout, p.snap), begun: time.Now(), done: make(chan struct{})}
 	b.stopped = s.stopped
-	p.stale, p.site = false, s
-	v.turn++
-	v.sites[p.Sender], v.turns[p.Sender] = s, v.turn
+	p.stale = false
+	v.occupy(s)
 	keys, room, now := v.mayHaveSigned(p), v.missingRoom(p.Sender)+len(p.missing), v.clock.read()
 	go func() {
 		defer close(s.done)
@@ -162,6 +166,28 @@ func (v *Vault) beginSite(p *pending) error {
 		} else {
 			s.err = s.advance(b, room, now)
 		}
+	}()
+	return nil
+}
+
+// occupy gives the snapshot of a site its turn.
+func (v *Vault) occupy(s *site) {
+	sender := s.live.Sender
+	v.turn++
+	v.sites[sender], v.turns[sender], s.live.site = s, v.turn, s
+}
+
+// beginReport begins to look up what a snapshot lacks, for people.
+func (v *Vault) beginReport(p *pending) error {
+	if !p.manifest {
+		return nil
+	}
+	s := &site{live: p, ref: p.Ref, report: &partialReport{}, done: make(chan struct{})}
+	v.occupy(s)
+	l, snap := v.layout, p.snap
+	go func() {
+		defer close(s.done)
+		*s.report, s.err = measure(l, snap)
 	}()
 	return nil
 }
@@ -214,6 +240,13 @@ func (v *Vault) collect(s *site) error {
 		return s.err // something was thrown away
 	}
 	p.site = nil
+	if s.report != nil {
+		if v.pending[p.snap] != p || s.err != nil {
+			return s.err
+		}
+		v.tellPartial(p, *s.report)
+		return nil
+	}
 	if v.pending[p.snap] != p || p.Ref != s.ref || p.stale {
 		v.throwAway(s)
 		return nil

@@ -14,8 +14,9 @@ func (v *Vault) complete(o *object) error {
 	if !o.lacksNothing() {
 		return nil
 	}
-	sum, err := o.sum(&v.sumLeft)
+	sum, err := o.sum(v.sums.of(o.key.sender))
 	if errors.Is(err, errMoreToHash) {
+		v.sums.short[o.key.sender] = true
 		return nil // at the next Settle
 	}
 	if err != nil {
@@ -45,16 +46,8 @@ func (v *Vault) complete(o *object) error {
 
 func (o *object) lacksNothing() bool { return o.end != nil && o.held.holds(0, o.end.Size) }
 
-const (
-	// sumBuffer is how much is read at a time for a sum, in bytes.
-	sumBuffer = 1 << 20
-	// sumSlice is how much of objects is read back between two calls of Settle, in
-	// bytes: a third of a second of work, and more while nothing comes. An object
-	// that is one large hole costs its sender nothing and would otherwise hold up
-	// everybody else for hours.
-	sumSlice = 512 << 20
-	sumQuiet = 4 * sumSlice
-)
+// sumBuffer is how much is read at a time for a sum, in bytes.
+const sumBuffer = 1 << 20
 
 // errMoreToHash says that a slice is done and the object is not.
 var errMoreToHash = errors.New("more is to be read")
@@ -67,6 +60,9 @@ func (o *object) sum(left *int64) (sum Hash, err error) {
 		return sum, err
 	}
 	if o.frontier < o.end.Size {
+		if *left <= 0 {
+			return sum, errMoreToHash
+		}
 		stop := o.frontier + min(*left, o.end.Size-o.frontier)
 		buf := make([]byte, min(sumBuffer, stop-o.frontier))
 		for o.frontier < stop && err == nil {

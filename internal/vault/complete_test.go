@@ -2,8 +2,73 @@ package vault
 
 import (
 	"crypto/sha256"
+	"maps"
 	"testing"
 )
+
+// holed begins n objects of a sender that are one hole of 2^61 bytes each: they cost
+// next to nothing to send, and ages to read back.
+func (g *store) holed(sender string, n int) {
+	s := g.from(sender, "evil", 1, 1)
+	for i := range n {
+		id := ObjectID{1, byte(i), byte(i >> 8)}
+		g.v.EndObject(s.Snapshot, id, 1<<61, Hash{}, [][2]int64{{0, 1 << 61}})
+	}
+}
+
+// TestReadingBackIsFair lets a sender have any number of endless holes read back:
+// what another one has to be read back is neither kept waiting nor begun anew.
+func TestReadingBackIsFair(t *testing.T) {
+	g := newStore(t)
+	g.v.sums.share = 1 << 20
+	g.holed("other", 3*maxOpen)
+	s := g.shot(1, 3<<20)
+	f := &s.files[0]
+	clear(f.content[:2<<20])
+	g.seal(s)
+	g.v.WriteRange(s.Snapshot, f.id, 2<<20, f.content[2<<20:])
+	g.v.EndObject(s.Snapshot, f.id, 3<<20, sha256.Sum256(f.content), [][2]int64{{0, 2 << 20}})
+	k := key{s.Sender, f.id}
+	o := g.v.open[k]
+	if o == nil || o.frontier != 1<<20 {
+		t.Fatalf("of its own share nothing was read: %+v", o)
+	}
+	g.holed("other", 6*maxOpen)
+	if g.v.open[k] != o {
+		t.Fatal("it had to make room for what another sender began")
+	}
+	g.v.sums.renew(false)
+	if share := g.v.sums.share; share != sumSlice/2 {
+		t.Errorf("two senders that have more to read get %d each", share)
+	}
+	g.v.sums.share = 1 << 20
+	for range 2 {
+		if err := g.v.complete(o); err != nil {
+			t.Fatal(err)
+		}
+		g.v.sums.left = map[string]*int64{}
+	}
+	if !g.v.has(k) {
+		t.Error("it is not complete after its third share")
+	}
+}
+
+// TestWaitingToBeReadBackCostsNothing holds that objects whose sender has used up its
+// share are not even opened.
+func TestWaitingToBeReadBackCostsNothing(t *testing.T) {
+	g := newStore(t)
+	g.v.sums.share = 1 << 20
+	g.holed("other", 2*maxOpen)
+	ready := len(g.v.ready)
+	if ready == 0 || *g.v.sums.of("other") > 0 {
+		t.Fatalf("%d wait, %d are left", ready, *g.v.sums.of("other"))
+	}
+	open := maps.Clone(g.v.open)
+	g.v.completeReady()
+	if len(g.v.ready) != ready || !maps.Equal(g.v.open, open) || !g.v.sums.short["other"] {
+		t.Errorf("%d of %d wait still", len(g.v.ready), ready)
+	}
+}
 
 // TestReadingBackTakesTurns: an object that has to be read back at its end, which
 // for one large hole would take hours, is read in slices, and nobody waits for it.
@@ -13,7 +78,7 @@ func TestReadingBackTakesTurns(t *testing.T) {
 	f := &s.files[0]
 	clear(f.content[:200000])
 	g.seal(s)
-	g.v.sumLeft = 1000
+	*g.v.sums.of("prod") = 1000
 	if err := g.v.WriteRange(s.Snapshot, f.id, 200000, f.content[200000:]); err != nil {
 		t.Fatal(err)
 	}

@@ -58,11 +58,20 @@ func (o *object) load(path string) error {
 	return nil
 }
 
-// oldest returns the object that was not used for longest. One that only waits to
-// be read back goes last: it would have to be read from its start again.
+// oldest returns the object that was not used for longest, of the sender that has
+// most: no other has to make room for it. One that only waits to be read back goes
+// last: it would have to be read from its start again.
 func (v *Vault) oldest() *object {
+	open, most := map[string]int{}, 0
+	for k := range v.open {
+		open[k.sender]++
+		most = max(most, open[k.sender])
+	}
 	var first *object
-	for _, o := range v.open {
+	for k, o := range v.open {
+		if open[k.sender] < most {
+			continue
+		}
 		if first == nil || first.lacksNothing() && !o.lacksNothing() ||
 			first.lacksNothing() == o.lacksNothing() && o.used < first.used {
 			first = o
@@ -291,9 +300,16 @@ func (v *Vault) completeReady() {
 	v.ready = nil
 	for _, k := range ready {
 		of, ok := v.partial[k]
-		if !ok {
-			continue // it was completed or dropped meanwhile
+		if !ok || v.open[k] != nil {
+			continue // it was completed, dropped or opened meanwhile
 		}
+		left := v.sums.of(k.sender)
+		if *left <= 0 {
+			v.sums.short[k.sender] = true
+			v.ready = append(v.ready, k)
+			continue
+		}
+		*left -= sumOpen
 		o, err := v.openObject(k, of)
 		if err == nil {
 			err = v.complete(o)

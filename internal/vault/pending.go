@@ -50,6 +50,7 @@ type pending struct {
 	notTill  time.Time            // when it is worth trying again
 	unsaved  bool                 // info.json could not be written
 	waits    bool                 // to be worked on beside
+	tells    bool                 // to be told beside what it lacks
 	site     *site                // where it is worked on beside, or nil
 	copies   map[ObjectID]string  // files in its tree that are to take the place of objects
 }
@@ -286,7 +287,7 @@ func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
 	if b := v.bare[s]; b != nil {
 		return v.failed(v.expectManifest(s, b, ref))
 	}
-	sum, _, err := sumFile(filepath.Join(v.point(s), manifestFile))
+	sum, err := v.listedSum(s)
 	if err != nil {
 		return v.failed(err)
 	}
@@ -295,6 +296,22 @@ func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
 		return fmt.Errorf("another manifest for %s: %w", s.Ref(), ErrConflict)
 	}
 	return nil
+}
+
+// listedSum returns the hash of a published manifest. It is reckoned once: that costs
+// seconds, and to ask for it costs a sender next to nothing.
+func (v *Vault) listedSum(s Snapshot) (sum Hash, err error) {
+	if sum, ok := v.listed[s]; ok {
+		return sum, nil
+	}
+	if sum, _, err = sumFile(filepath.Join(v.point(s), manifestFile)); err != nil {
+		return sum, err
+	}
+	if len(v.listed) >= maxPending {
+		clear(v.listed)
+	}
+	v.listed[s] = sum
+	return sum, nil
 }
 
 // advance takes a snapshot as far as it goes: manifest, then publication. What

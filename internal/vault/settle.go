@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"time"
+
 	"weir/internal/event"
 	"weir/internal/repaircode"
 )
@@ -27,10 +29,7 @@ func (v *Vault) Settle(quiet bool) error {
 			v.troubled(err)
 		}
 	}
-	if v.sumLeft = sumSlice; quiet {
-		v.sumLeft = sumQuiet
-	}
-	v.completeReady()
+	v.sums.renew(quiet)
 	now := v.opt.Now()
 	for _, o := range v.open {
 		if o.lacksNothing() {
@@ -45,6 +44,7 @@ func (v *Vault) Settle(quiet bool) error {
 			}
 		}
 	}
+	v.completeReady()
 	v.collectSites()
 	if err := v.publishReady(); err != nil {
 		return err
@@ -61,49 +61,76 @@ func (v *Vault) Settle(quiet bool) error {
 	return nil
 }
 
+// reportTime bounds how long at a time it is looked up what snapshots lack.
+const reportTime = 500 * time.Millisecond
+
 // reportPartial says what is not whole, once after each stretch of activity.
 func (v *Vault) reportPartial() {
+	end := time.Now().Add(reportTime)
 	for _, p := range v.pending {
 		if p.reported || !p.AbandonedAt.IsZero() || p.site != nil || p.waits && !v.postponed(p) {
 			continue
 		}
+		if time.Now().After(end) {
+			return // the others when it is quiet the next time
+		}
 		p.reported = true
-		files, lack, err := v.measure(p)
+		if p.tells = p.manifest && v.goesBeside(p, time.Now()); p.tells {
+			continue // see startSites
+		}
+		begun := time.Now()
+		if p.MissingFiles, p.MissingBytes = 0, 0; !p.manifest {
+			v.tellPartial(p, partialReport{})
+			continue
+		}
+		r, err := measure(v.layout, p.snap)
+		v.onceOf(p.Sender, begun).left -= time.Since(begun)
 		if err != nil {
 			v.troubled(err)
 			continue
 		}
-		if err := v.savePending(p); err != nil {
-			v.troubled(err)
-		}
-		if !v.noteOften(event.SnapshotPartial, p.snap, "") {
-			continue
-		}
-		line := v.log.Warn().Str(event.Field, event.SnapshotPartial).Str("snapshot", p.snap.Ref()).
-			Bool("manifest", p.manifest).Int64("missing_files", p.MissingFiles).Int64("missing_bytes", p.MissingBytes)
-		if len(files) > 0 {
-			line = line.Interface("files", files)
-		}
-		if code := v.repairCode(p, lack); code != "" {
-			line = line.Str("code", code)
-		}
-		line.Msg("a snapshot is not whole; type weir-send resend CODE on the sender's host, or wait for its next pass")
+		v.tellPartial(p, r)
 	}
+	v.startSites()
+}
+
+// partialReport is what a snapshot lacks.
+type partialReport struct {
+	first []MissingFile
+	files int64
+	lack  *repaircode.Lack // nil while nobody knows
+}
+
+// tellPartial tells what a snapshot lacks; of one without a manifest nobody knows.
+func (v *Vault) tellPartial(p *pending, r partialReport) {
+	if r.lack != nil {
+		p.MissingFiles, p.MissingBytes = r.files, r.lack.Missing
+	}
+	if err := v.savePending(p); err != nil {
+		v.troubled(err)
+	}
+	if !v.noteOften(event.SnapshotPartial, p.snap, "") {
+		return
+	}
+	line := v.log.Warn().Str(event.Field, event.SnapshotPartial).Str("snapshot", p.snap.Ref()).
+		Bool("manifest", p.manifest).Int64("missing_files", p.MissingFiles).Int64("missing_bytes", p.MissingBytes)
+	if len(r.first) > 0 {
+		line = line.Interface("files", r.first)
+	}
+	if code := v.repairCode(p, r.lack); code != "" {
+		line = line.Str("code", code)
+	}
+	line.Msg("a snapshot is not whole; type weir-send resend CODE on the sender's host, or wait for its next pass")
 }
 
 // measure counts what a snapshot lacks and returns the first files with their
-// missing ranges. What a snapshot without a manifest lacks is not known.
-func (v *Vault) measure(p *pending) (first []MissingFile, lack *repaircode.Lack, err error) {
-	p.MissingFiles, p.MissingBytes = 0, 0
-	if !p.manifest {
-		return nil, nil, nil
-	}
-	lack, err = lackOf(v.layout, p.snap, v.layout.pending(p.snap), func(m MissingFile) {
-		p.MissingFiles++
-		if len(first) < partialFiles {
-			first = append(first, m)
+// missing ranges.
+func measure(l layout, s Snapshot) (r partialReport, err error) {
+	r.lack, err = lackOf(l, s, l.pending(s), func(m MissingFile) {
+		r.files++
+		if len(r.first) < partialFiles {
+			r.first = append(r.first, m)
 		}
 	})
-	p.MissingBytes = lack.Missing
-	return first, lack, err
+	return r, err
 }

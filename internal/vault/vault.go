@@ -76,11 +76,12 @@ type Vault struct {
 	fresh   map[key]content  // complete, not synced yet
 	held    map[key]*os.File // a few of them, kept open until they are synced
 	ready   []key            // partial objects that lack nothing and are not open
-	sumLeft int64            // bytes of objects that may be read back until the next Settle
+	sums    sumBudget        // what of objects may be read back until the next Settle
 	small   *object          // the latest short object, still in memory
 	used    uint64           // counts uses of partial objects
 	pending map[Snapshot]*pending
 	whole   map[Snapshot]bool // published ones that came up lately
+	listed  map[Snapshot]Hash // of these, the manifests that others were held against
 	made    map[string]bool   // directories that are there
 	orphans bool              // objects that the catalog lacks may lie about from before a crash
 	unswept map[string]bool   // senders whose orphans are still to be removed
@@ -138,7 +139,7 @@ func open(dir string, opt Options, d disk) (*Vault, error) {
 	v := &Vault{
 		layout: layout{dir}, opt: opt, disk: d, log: opt.Log,
 		open: map[key]*object{}, partial: map[key]string{}, fresh: map[key]content{}, held: map[key]*os.File{},
-		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, made: map[string]bool{}, unswept: map[string]bool{}, uncleared: map[Snapshot]*pending{}, noted: map[string]time.Time{},
+		pending: map[Snapshot]*pending{}, whole: map[Snapshot]bool{}, listed: map[Snapshot]Hash{}, made: map[string]bool{}, unswept: map[string]bool{}, uncleared: map[Snapshot]*pending{}, noted: map[string]time.Time{},
 		keeping: newKeeping(), beside: newBeside(),
 	}
 	if opt.Point != nil {
@@ -172,7 +173,7 @@ func (v *Vault) acquire() (err error) {
 	if v.root, err = os.Open(v.own()); err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
-	v.syncEach, v.sumLeft = syncEachOn(v.root), sumQuiet
+	v.syncEach, v.sums = syncEachOn(v.root), newSumBudget()
 	bootID()
 	if v.clock, err = openClock(v.own("clock"), v.opt, &v.disk); err != nil {
 		return err
