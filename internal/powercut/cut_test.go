@@ -42,13 +42,7 @@ func TestPowerCuts(t *testing.T) {
 			t.Logf("WEIR_SEED=%d", seed)
 			dir := scratch(t)
 			d, mounted, unmount := s.disk(t, dir)
-			d.Record()
-			c, err := d.Cuts(filepath.Join(dir, "base"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.Tear = s.tear
+			c := s.record(t, d, dir)
 			o := order{Vault: filepath.Join(mounted, "vault"), Seed: seed, Snapshots: snapshots}
 			h := watch(t, d, o)
 			c.Take(d)

@@ -32,13 +32,7 @@ func TestCutsOfHealing(t *testing.T) {
 			o := order{Vault: filepath.Join(mounted, "vault"), Seed: seed, Snapshots: 4}
 			watch(t, d, o)
 			do(t, "sync", "-f", mounted)
-			d.Record()
-			c, err := d.Cuts(filepath.Join(dir, "base"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.Tear = s.tear
+			c := s.record(t, d, dir)
 			o.Heal = true
 			h := watch(t, d, o)
 			c.Take(d)

@@ -109,6 +109,19 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
+// record begins to remember what is written to a disk, for cuts of its power.
+func (s system) record(t *testing.T, d *Disk, dir string) *Cuts {
+	t.Helper()
+	d.Record()
+	c, err := d.Cuts(filepath.Join(dir, "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.Tear = s.tear
+	return c
+}
+
 // closed closes a disk of a test, which must leave nothing mounted.
 func closed(t *testing.T, disk interface{ Close() error }) {
 	if err := disk.Close(); err != nil {

@@ -62,13 +62,7 @@ func TestProgramsPowerCuts(t *testing.T) {
 			seed := seedOf(t)
 			dir := scratch(t)
 			d, mounted, unmount := s.disk(t, dir)
-			d.Record()
-			c, err := d.Cuts(filepath.Join(dir, "base"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.Tear = s.tear
+			c := s.record(t, d, dir)
 			p := &past{t: t, disk: d, host: newHost(t, mounted, seed), work: tempDir(t), whole: map[string]int{}, points: map[string][]int{}}
 			p.host.keep()
 			p.happen(rand.New(rand.NewPCG(seed, 6)), snapshots)
