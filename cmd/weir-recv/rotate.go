@@ -62,13 +62,13 @@ func rotateKey(cmd *cobra.Command, c config.Receiver) error {
 	return printRotated(cmd, c, key)
 }
 
+// printRotated tells of the new key, and a receiver that runs in any case: weir-recv
+// key prints it again.
 func printRotated(cmd *cobra.Command, c config.Receiver, key hpke.PrivateKey) error {
 	text := keys.ReceiverText(key.PublicKey())
-	if _, err := fmt.Fprintln(cmd.OutOrStdout(), text); err != nil {
-		return err
-	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 	cmd.PrintErrf(rotateDone, keys.Fingerprint(text), c.Keys[0]+keys.OldSuffix)
-	return tellHolder(cmd, c, vault.SignersRequest{Reload: true})
+	return errors.Join(err, tellHolder(cmd, c, vault.SignersRequest{Reload: true}))
 }
 
 // retireKey removes the key that was replaced.
