@@ -45,17 +45,15 @@ func (s *sockets) start(handle func([]byte)) {
 	for i := range s.all[1:] {
 		s.others.Go(func() {
 			runtime.LockOSThread()
-			if err := s.serve(i+1, handle); err != nil {
-				select {
-				case s.failed <- err:
-				default:
-				}
+			select {
+			case s.failed <- s.serve(i+1, handle):
+			default:
 			}
 		})
 	}
 }
 
-// serve receives from a lane until that fails.
+// serve receives from a lane until that fails, and returns why.
 func (s *sockets) serve(lane int, handle func([]byte)) error {
 	err := affinity.Pin(s.cpus[lane])
 	for err == nil {
