@@ -33,7 +33,13 @@ const (
 // Judge returns why a measure is suspicious, nothing if it is not. The history is
 // of the same source; suspicious measures in it do not count as usual.
 func Judge(m Measure, history []Measure, l Limits) (reasons []string) {
-	if l.Off || m.Before == 0 {
+	if l.Off {
+		return nil
+	}
+	if m.Blind {
+		return []string{"the manifest of the restore point before is damaged, so that nobody can say what has changed"}
+	}
+	if m.Before == 0 {
 		return nil
 	}
 	u := usually(history)

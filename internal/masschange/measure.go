@@ -1,6 +1,8 @@
 package masschange
 
 import (
+	"errors"
+	"fmt"
 	"io"
 
 	"weir/internal/manifest"
@@ -22,12 +24,16 @@ type Measure struct {
 	Sampled int64 `json:"sampled"`
 	Dense   int64 `json:"dense"`
 
+	Blind      bool `json:"blind,omitempty"`      // the one before could not be read
 	Suspicious bool `json:"suspicious,omitempty"` // and nobody has accepted it
 }
 
+// ErrBefore is returned where the manifest before cannot be read to its end.
+var ErrBefore = errors.New("the manifest of the restore point before cannot be read")
+
 // Compare measures the manifest next against the one before it, which may be nil.
 // Both are read to their ends; nothing of them is held. fresh is called for each
-// file that changed or is new.
+// file that changed or is new. If before cannot be read, that is ErrBefore.
 func Compare(before, next *manifest.Reader, fresh func(*manifest.Entry)) (Measure, error) {
 	var m Measure
 	a, b := files{r: before}, files{r: next}
@@ -52,7 +58,7 @@ func Compare(before, next *manifest.Reader, fresh func(*manifest.Entry)) (Measur
 	}
 	m.Before, m.Was, m.Files, m.Bytes = a.n, a.bytes, b.n, b.bytes
 	if a.err != nil {
-		return m, a.err
+		return m, fmt.Errorf("%w: %w", ErrBefore, a.err)
 	}
 	return m, b.err
 }

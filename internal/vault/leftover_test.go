@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -91,5 +93,33 @@ func TestTidyingIsTriedAgain(t *testing.T) {
 	g.v.Settle(true)
 	if exists(left) || !exists(filepath.Join(g.v.spare(s.Snapshot), packed)) {
 		t.Fatal("it is not tidied up when the disk works again")
+	}
+}
+
+// TestManifestThatIsCountedAfterACrash: between the manifest and what is written down of
+// it, a crash leaves a snapshot of which nothing says how much it lists.
+func TestManifestThatIsCountedAfterACrash(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1, 100, 2<<20)
+	g.unfinished(s)
+	g.finish(s)
+	path := filepath.Join(g.v.layout.pending(s.Snapshot), infoFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uncounted := regexp.MustCompile(`"(files|bytes)":\d+`).ReplaceAll(data, []byte(`"$1":0`))
+	if bytes.Equal(data, uncounted) {
+		t.Fatalf("no numbers in %s", data)
+	}
+	g.kill()
+	if err := os.WriteFile(path, uncounted, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	g.object(s, s.files[1])
+	g.settle()
+	if g.state(s) != Whole || len(g.points) != 1 || g.points[0].Files != 2 || g.points[0].Bytes != 100+2<<20 {
+		t.Fatalf("it is %q; published: %+v", g.state(s), g.points)
 	}
 }

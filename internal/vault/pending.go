@@ -199,7 +199,9 @@ func (v *Vault) loadPending() error {
 		v.pending[s] = p
 		_, merr := os.Lstat(filepath.Join(dir, manifestFile))
 		p.manifest = merr == nil && p.Ref != nil
-		p.stale = p.manifest
+		if p.stale = p.manifest; p.manifest {
+			p.count(dir)
+		}
 		if exists(v.point(s)) {
 			placed = append(placed, p)
 		}
@@ -208,6 +210,14 @@ func (v *Vault) loadPending() error {
 		return err
 	}
 	return v.takeUp(placed)
+}
+
+// count takes what a manifest that has come lists from its last line: a crash may have
+// kept it from being written beside it.
+func (p *pending) count(dir string) {
+	if t, err := readTrailer(filepath.Join(dir, manifestFile)); err == nil {
+		p.Files, p.Bytes, p.Problems = t.Files, t.Bytes, t.Problems
+	}
 }
 
 // takeUp ends what was under way when the process before this one ended.

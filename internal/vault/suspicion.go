@@ -76,19 +76,33 @@ func (v *Vault) suspect(p *pending, reasons []string) {
 		Msg("this snapshot differs from the ones before as none did; it and the older restore points of the source are kept until somebody says `weir-vault accept`")
 }
 
-// measureChange compares the manifest with that of the restore point before.
-func (b *builder) measureChange(p *pending, history []masschange.Measure) (m masschange.Measure, err error) {
+// measureChange compares the manifest with that of the restore point before. Damage
+// of what is stored keeps nothing new from being stored: then it is measured alone.
+func (b *builder) measureChange(p *pending, history []masschange.Measure) (masschange.Measure, error) {
+	m, err := b.compare(p, b.manifestBefore(p.snap, history))
+	if errors.Is(err, masschange.ErrBefore) && b.stopped() == nil {
+		m, err = b.compare(p, "")
+		m.Blind = true
+	}
+	return m, err
+}
+
+// compare measures the manifest against the one at a path, "" for none.
+func (b *builder) compare(p *pending, path string) (m masschange.Measure, err error) {
 	next, closeNext, err := b.openManifest(filepath.Join(b.pending(p.snap), manifestFile))
 	if err != nil {
 		return m, err
 	}
 	defer closeNext()
 	var before *manifest.Reader
-	if path := b.manifestBefore(p.snap, history); path != "" {
+	if path != "" {
 		r, closeBefore, err := b.openManifest(path)
-		if err == nil {
+		switch {
+		case err == nil:
 			defer closeBefore()
 			before = r
+		case !errors.Is(err, fs.ErrNotExist): // it may have been removed meanwhile
+			return m, fmt.Errorf("%w: %w", masschange.ErrBefore, err)
 		}
 	}
 	picked, seen := []*manifest.Entry(nil), 0

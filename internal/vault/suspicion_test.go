@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,5 +168,32 @@ func TestLatestIsNotTakenForEver(t *testing.T) {
 	g.send(twin)
 	if _, err := Find(g.dir, "prod/etc@2"); !errors.Is(err, ErrAmbiguous) {
 		t.Errorf("two of one number: %v", err)
+	}
+}
+
+// TestDamageBeforeKeepsNothingNewOut spoils the manifest of a restore point. What
+// comes after it is stored, and marked, as nobody can say what has changed.
+func TestDamageBeforeKeepsNothingNewOut(t *testing.T) {
+	for name, spoil := range map[string]func([]byte) []byte{
+		"in the midst": func(text []byte) []byte { text[len(text)/2] ^= 0xff; return text },
+		"at its start": func(text []byte) []byte { return append([]byte("x"), text...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newStore(t)
+			path := filepath.Join(g.v.point(g.office(1, asItWas).Snapshot), manifestFile)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, spoil(text), 0o444)); err != nil {
+				t.Fatal(err)
+			}
+			if says := g.suspicious(g.office(2, asItWas)); !strings.Contains(says, "damaged") {
+				t.Errorf("it is marked with %q", says)
+			}
+			if says := g.suspicious(g.office(3, asItWas)); says != "" {
+				t.Errorf("the one after it is marked with %q", says)
+			}
+		})
 	}
 }
