@@ -2,7 +2,6 @@ package powercut
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,9 +48,7 @@ type Disk struct {
 // Serve mounts a disk of size bytes on the directory dir. Only root can.
 func Serve(dir string, size int64) (*Disk, error) {
 	d := &Disk{size: size, dir: dir, pages: map[int64]*[page]byte{}}
-	server, err := fs.Mount(dir, &root{disk: d}, &fs.Options{MountOptions: fuse.MountOptions{
-		DirectMountStrict: true, MaxWrite: 1 << 20, FsName: "weir-powercut", AllowOther: true,
-	}})
+	server, err := mount(dir, &root{disk: d}, fuse.MountOptions{MaxWrite: 1 << 20, FsName: "weir-powercut"})
 	if err != nil {
 		return nil, fmt.Errorf("serving a disk on %s: %w", dir, err)
 	}
@@ -65,25 +62,6 @@ func (d *Disk) Path() string { return filepath.Join(d.dir, image) }
 // Close unmounts the disk. One that is busy, as a loop device on it is let go of a
 // little later than it is taken away, is waited for, and in the end taken out of sight.
 func (d *Disk) Close() error { return unmount(d.server, d.dir) }
-
-const (
-	closeTries = 20
-	closePause = 50 * time.Millisecond
-)
-
-func unmount(server *fuse.Server, dir string) error {
-	var err error
-	for range closeTries {
-		if err = server.Unmount(); err == nil {
-			return nil
-		}
-		time.Sleep(closePause)
-	}
-	if uerr := syscall.Unmount(dir, syscall.MNT_DETACH); uerr != nil {
-		return fmt.Errorf("unmounting %s: %w", dir, errors.Join(err, uerr))
-	}
-	return nil
-}
 
 // Record begins to remember the writes. What was written before counts as flushed.
 func (d *Disk) Record() {

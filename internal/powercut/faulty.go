@@ -39,7 +39,7 @@ func ServeFaulty(dir, behind string) (*Faulty, error) {
 	data := &fs.LoopbackRoot{Path: behind}
 	root := &faultyNode{LoopbackNode: &fs.LoopbackNode{RootData: data}, faulty: f}
 	data.RootNode = root
-	server, err := fs.Mount(dir, root, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "weir-faulty", AllowOther: true}})
+	server, err := mount(dir, root, fuse.MountOptions{FsName: "weir-faulty"})
 	if err != nil {
 		return nil, fmt.Errorf("serving a faulty directory on %s: %w", dir, err)
 	}
