@@ -37,9 +37,14 @@ func pruneCommand(p *place) *cobra.Command {
 			return err
 		}
 		if asJSON {
-			return printJSON(cmd.OutOrStdout(), r)
+			err = printJSON(cmd.OutOrStdout(), r)
+		} else {
+			err = printVerdicts(cmd.OutOrStdout(), r, dry)
 		}
-		return printVerdicts(cmd.OutOrStdout(), r, dry)
+		if err == nil && len(r.Trouble) > 0 {
+			err = exit.With(exit.Damaged, errors.New(pruneLeft))
+		}
+		return err
 	}
 	return cmd
 }

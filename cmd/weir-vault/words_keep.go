@@ -46,6 +46,7 @@ A running weir-recv does this by itself every prune_every.`
 	pruneRemove  = "remove"
 	// Error.
 	pruneTrouble = "Left alone: %s\n"
+	pruneLeft    = "sources were left alone, as what is known of them is damaged: nothing of theirs is removed before that is mended"
 	// Time.
 	pruneHeld = "Nothing is removed before %s by the vault's clock: this host's clock went forward at a leap. Set it right, or see weir-vault clock.\n"
 	// Removed, all.
