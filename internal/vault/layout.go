@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -114,4 +115,16 @@ func (l layout) incoming(k key) string { return l.own("incoming", k.sender, k.id
 type key struct {
 	sender string
 	id     ObjectID
+}
+
+// subdirs returns the names of the directories in one of the vault's own. What else
+// somebody put there, as a file manager does, is none of the vault's business.
+func subdirs(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
 }

@@ -42,13 +42,13 @@ func (v *Vault) fillCatalog() error {
 	if !v.unfilled {
 		return nil
 	}
-	senders, err := os.ReadDir(v.own("objects"))
+	senders, err := subdirs(v.own("objects"))
 	if err != nil {
 		return fmt.Errorf("rebuilding the catalog: %w", err)
 	}
 	total := 0
 	for _, s := range senders {
-		r := reindexer{vault: v, sender: s.Name()}
+		r := reindexer{vault: v, sender: s}
 		n, err := r.run()
 		if total += n; err != nil {
 			return fmt.Errorf("rebuilding the catalog: %w", err)
@@ -96,12 +96,12 @@ func (r *reindexer) run() (int, error) {
 // list takes up the names and sizes of the objects, in order.
 func (r *reindexer) list() error {
 	base := r.vault.own("objects", r.sender)
-	dirs, err := os.ReadDir(base)
+	dirs, err := subdirs(base)
 	if err != nil {
 		return err
 	}
 	for _, d := range dirs {
-		if err := r.listDir(filepath.Join(base, d.Name())); err != nil {
+		if err := r.listDir(filepath.Join(base, d)); err != nil {
 			return err
 		}
 	}

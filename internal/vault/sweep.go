@@ -21,15 +21,15 @@ func (v *Vault) sweepOrphans() error {
 	if !v.orphans {
 		return nil
 	}
-	senders, err := os.ReadDir(v.own("objects"))
+	senders, err := subdirs(v.own("objects"))
 	if err != nil {
 		return err
 	}
 	for _, s := range senders {
-		v.unswept[s.Name()] = true
+		v.unswept[s] = true
 	}
 	for _, s := range senders {
-		if err := v.sweepSender(s.Name()); err != nil {
+		if err := v.sweepSender(s); err != nil {
 			return err
 		}
 	}
@@ -40,13 +40,13 @@ func (v *Vault) sweepSender(sender string) error {
 	if !v.unswept[sender] || v.awaitsManifest(sender) {
 		return nil
 	}
-	dirs, err := os.ReadDir(v.own("objects", sender))
+	dirs, err := subdirs(v.own("objects", sender))
 	if err != nil {
 		return err
 	}
 	swept, spares := 0, v.spareInodes(sender)
 	for _, d := range dirs {
-		n, err := v.sweepDir(sender, v.own("objects", sender, d.Name()), spares)
+		n, err := v.sweepDir(sender, v.own("objects", sender, d), spares)
 		if swept += n; err != nil {
 			return err
 		}
