@@ -148,7 +148,7 @@ func TestLogIsLimited(t *testing.T) {
 	g := newRig(t)
 	g.close()
 	var lines bytes.Buffer
-	g.cfg.Log = zerolog.New(&lines)
+	g.cfg.Log = zerolog.New(zerolog.SyncWriter(&lines))
 	g.start()
 	g.session(2)
 	bad := protocol.AppendContext(nil, &protocol.Context{Source: "etc", Number: 1})

@@ -174,8 +174,11 @@ func TestMemoryIsBounded(t *testing.T) {
 // the link, by no line and no count.
 func TestLossIsTheDisks(t *testing.T) {
 	g := newRig(t)
+	g.close()
 	var log bytes.Buffer
-	g.r.cfg.Log = zerolog.New(&log)
+	g.cfg.Log = zerolog.New(zerolog.SyncWriter(&log)) // the worker has things to tell too
+	g.start()
+	g.session(2)
 	budget := g.r.memory.budget
 	g.r.memory.budget = 0
 	frames := g.frames(rigGeometry, g.data(1, 0, content(room(), 1)))
