@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // complete makes an object of a partial one that lacks nothing any more.
@@ -18,6 +20,10 @@ func (v *Vault) complete(o *object) error {
 	if errors.Is(err, errMoreToHash) {
 		v.sums.short[o.key.sender] = true
 		return nil // at the next Settle
+	}
+	if errors.Is(err, unix.EFBIG) {
+		v.drop(o)
+		return fmt.Errorf("object %v has %d bytes, more than a file of this file system: %w", o.key.id, o.end.Size, ErrLimit)
 	}
 	if err != nil {
 		return v.giveUp(o, err)

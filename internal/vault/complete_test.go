@@ -2,17 +2,22 @@ package vault
 
 import (
 	"crypto/sha256"
+	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
-// holed begins n objects of a sender that are one hole of 2^61 bytes each: they cost
+const endless = 1 << 43
+
+// holed begins n objects of a sender that are one hole of 8 TiB each, as large as ext4 has them: they cost
 // next to nothing to send, and ages to read back.
 func (g *store) holed(sender string, n int) {
 	s := g.from(sender, "evil", 1, 1)
 	for i := range n {
 		id := ObjectID{1, byte(i), byte(i >> 8)}
-		g.v.EndObject(s.Snapshot, id, 1<<61, Hash{}, [][2]int64{{0, 1 << 61}})
+		g.v.EndObject(s.Snapshot, id, endless, Hash{}, [][2]int64{{0, endless}})
 	}
 }
 
@@ -104,4 +109,19 @@ func TestReadingBackTakesTurns(t *testing.T) {
 		t.Fatalf("it is %q", g.state(s))
 	}
 	g.verify()
+}
+
+// TestLargerThanAFile: what no file can hold is the sender's fault and not the disk's.
+func TestLargerThanAFile(t *testing.T) {
+	const size = 1 << 61
+	g := newStore(t)
+	probe := filepath.Join(g.dir, "probe")
+	if err := errors.Join(os.WriteFile(probe, nil, 0o600), os.Truncate(probe, size)); err == nil {
+		t.Skip("files may be this large here, as on tmpfs")
+	}
+	s := g.shot(1, 1)
+	err := g.v.EndObject(s.Snapshot, ObjectID{1}, size, Hash{}, [][2]int64{{0, size}})
+	if !errors.Is(err, ErrLimit) || len(g.v.open) > 0 {
+		t.Errorf("%v; %d objects are open", err, len(g.v.open))
+	}
 }
