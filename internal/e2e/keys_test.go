@@ -122,6 +122,8 @@ func TestChangedOverTooEarly(t *testing.T) {
 		}
 	}
 	g.recvCmd(0, "trust", "prod", "--offered", next)
+	// What leaves before the next announce is of a session that nobody has opened yet.
+	g.wait(func() bool { return strings.Count(g.recv.log(), `"event":"session-open"`) == 2 }, g.recv.log)
 	g.push("prod", "etc", 0, src)
 	g.waitWhole(1)
 	g.check("prod/etc/latest", src)
