@@ -21,7 +21,7 @@ import (
 func TestTransferUnderFlood(t *testing.T) {
 	rates := []int{20_000}
 	if os.Getenv("WEIR_LONG") != "" {
-		rates = []int{50_000, 100_000, 200_000, 400_000, 800_000}
+		rates = []int{100_000, 200_000, 400_000, 800_000, 1_600_000, 3_200_000}
 	}
 	for i, rate := range rates {
 		f := underFlood(t, rate)
