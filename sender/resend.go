@@ -9,6 +9,7 @@ import (
 	"weir/internal/event"
 	"weir/internal/manifest"
 	"weir/internal/repaircode"
+	"weir/protocol"
 )
 
 // ErrOtherCode is returned for a code that is well formed and not for what this
@@ -37,7 +38,7 @@ type Order struct {
 // wraps repaircode.ErrCode, one about what it names ErrOtherCode. With several,
 // codes for other senders may be among them.
 func (s *Sender) Plan(ctx context.Context, codes []string, several bool) (*Resend, error) {
-	r := &Resend{}
+	r, planned := &Resend{}, resent{}
 	for i, text := range codes {
 		orders, err := s.resolve(text)
 		if several && errors.Is(err, ErrOtherCode) {
@@ -45,7 +46,7 @@ func (s *Sender) Plan(ctx context.Context, codes []string, several bool) (*Resen
 		}
 		for _, o := range orders {
 			if err == nil {
-				err = s.measure(ctx, o)
+				err = s.measure(ctx, o, planned)
 			}
 		}
 		if err != nil && len(codes) > 1 {
@@ -162,13 +163,40 @@ func (s *Sender) named(ctx context.Context, o *Order, do func(e *manifest.Entry,
 	return err
 }
 
-// measure counts what an order asks for.
-func (s *Sender) measure(ctx context.Context, o *Order) error {
+// maxResent bounds the objects that are remembered while codes are followed: about
+// 50 MiB. Further ones may go out more than once.
+const maxResent = 1 << 20
+
+// resent are the objects that one resend has sent whole. Snapshots in a row share most
+// of theirs.
+type resent map[protocol.ObjectID]bool
+
+// has reports whether a file need not be sent once more.
+func (r resent) has(e *manifest.Entry, ranges [][2]int64) bool {
+	return whole(e, ranges) && r[e.Object]
+}
+
+func (r resent) add(e *manifest.Entry, ranges [][2]int64) {
+	if whole(e, ranges) && e.Object != [16]byte{} && len(r) < maxResent {
+		r[e.Object] = true
+	}
+}
+
+func whole(e *manifest.Entry, ranges [][2]int64) bool {
+	return len(ranges) == 1 && ranges[0] == [2]int64{0, e.Size}
+}
+
+// measure counts what an order asks for beyond what is planned already.
+func (s *Sender) measure(ctx context.Context, o *Order, planned resent) error {
 	if o.Lost {
 		return nil
 	}
 	o.Manifest = o.part.Kind == repaircode.Everything || o.part.Kind == repaircode.Manifest
-	return s.named(ctx, o, func(_ *manifest.Entry, ranges [][2]int64) error {
+	return s.named(ctx, o, func(e *manifest.Entry, ranges [][2]int64) error {
+		if planned.has(e, ranges) {
+			return nil
+		}
+		planned.add(e, ranges)
 		o.Files++
 		for _, r := range ranges {
 			o.Bytes += r[1]
@@ -186,12 +214,13 @@ func (s *Sender) Resend(ctx context.Context, r *Resend, progress func(bytes int6
 	}
 	defer u.leave()
 	var all []*Again
+	done := resent{}
 	for _, o := range r.Orders {
 		if o.Lost {
 			all = append(all, &Again{Snapshot: o.Snapshot, Lost: true})
 			continue
 		}
-		a, err := s.fulfil(ctx, o, u, progress)
+		a, err := s.fulfil(ctx, o, u, done, progress)
 		if err != nil {
 			return all, fmt.Errorf("sending %s again: %w", o.Snapshot, err)
 		}
@@ -200,14 +229,23 @@ func (s *Sender) Resend(ctx context.Context, r *Resend, progress func(bytes int6
 	return all, nil
 }
 
-func (s *Sender) fulfil(ctx context.Context, o *Order, u *turn, progress func(bytes int64)) (*Again, error) {
+// fulfil sends what an order asks for and is not among what is done.
+func (s *Sender) fulfil(ctx context.Context, o *Order, u *turn, done resent, progress func(bytes int64)) (*Again, error) {
 	a := s.again(o.sent, u)
 	a.progress = progress
 	err := s.named(ctx, o, func(e *manifest.Entry, ranges [][2]int64) error {
-		if len(ranges) == 1 && ranges[0] == [2]int64{0, e.Size} {
+		if done.has(e, ranges) {
+			return nil
+		}
+		asked, gone := ranges, a.result.Gone
+		if whole(e, ranges) {
 			ranges = nil
 		}
-		return a.file(ctx, e, ranges)
+		err := a.file(ctx, e, ranges)
+		if err == nil && a.result.Gone == gone { // else another snapshot may have it under another path
+			done.add(e, asked)
+		}
+		return err
 	})
 	if err == nil && o.Manifest {
 		err = a.manifest(ctx)

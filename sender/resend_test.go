@@ -126,6 +126,32 @@ func TestResendOfSeveralPaths(t *testing.T) {
 	})
 }
 
+// TestResendOfSnapshotsInARow sends what they share once.
+func TestResendOfSnapshotsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newRig(t), t.TempDir()
+		write(t, dir, map[string][]byte{"a": noise(1, 50_000), "b": noise(2, 60_000), "empty": nil})
+		settle(t)
+		r.push(Job{Paths: []string{dir}})
+		write(t, dir, map[string][]byte{"c": noise(3, 70_000), "void": nil})
+		settle(t)
+		_, got := r.push(Job{Paths: []string{dir}})
+		code := r.codeFor(r.sentOnly("src", 1), repaircode.Part{Kind: repaircode.Everything, Count: 2})
+		plan, err := r.Plan(t.Context(), []string{code}, false)
+		if err != nil || len(plan.Orders) != 2 || plan.Orders[0].Bytes != 110_000 || plan.Orders[1].Bytes != 70_000 {
+			t.Fatalf("%v %+v", err, plan)
+		}
+		r.reset()
+		all, err := r.resend(code)
+		if err != nil || len(all) != 2 || all[0].Bytes != 110_000 || all[1].Bytes != 70_000 || !all[0].Manifest || !all[1].Manifest {
+			t.Fatalf("%v %+v", err, all)
+		}
+		for i, name := range []string{"a", "b", "c"} {
+			r.wantContent(got.entries[name].Object, noise(uint64(i+1), 50_000+10_000*i))
+		}
+	})
+}
+
 func TestCodesThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, dir := newRig(t), t.TempDir()
