@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
 	"weir/internal/affinity"
 	"weir/internal/config"
 	"weir/internal/event"

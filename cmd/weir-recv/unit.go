@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -31,15 +29,12 @@ func unitCommand(path *string) *cobra.Command {
 // unitOf grants what run needs before it confines itself: a large socket buffer, a
 // port below 1024, and an interface to bind to.
 func unitOf(c config.Receiver) (unit.Service, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return unit.Service{}, fmt.Errorf("finding this program: %w", err)
-	}
+	command, err := unit.Run(c.File)
 	return unit.Service{
 		Description:  rootShort,
-		Command:      []string{program, "run", "--config", c.File},
+		Command:      command,
 		Mounts:       []string{c.Vault, c.Status},
 		Writable:     []string{c.Vault, filepath.Dir(c.State), c.Status},
 		Capabilities: []string{"CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"},
-	}, nil
+	}, err
 }

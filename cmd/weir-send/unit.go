@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"weir/internal/unit"
@@ -17,13 +14,13 @@ func unitCommand(path *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			program, err := os.Executable()
+			command, err := unit.Run(c.File)
 			if err != nil {
-				return fmt.Errorf("finding this program: %w", err)
+				return err
 			}
 			return unit.Service{
 				Description: rootShort,
-				Command:     []string{program, "run", "--config", c.File},
+				Command:     command,
 				// To read files of everybody, to link them into a spool (fs.protected_hardlinks of
 				// proc_sys_fs(5)), a large socket buffer, and an interface to bind to.
 				Capabilities: []string{"CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_NET_ADMIN", "CAP_NET_RAW"},

@@ -5,6 +5,7 @@ package unit
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 )
@@ -64,6 +65,15 @@ type Service struct {
 	Writable []string
 	// Capabilities are all that it may have at its start.
 	Capabilities []string
+}
+
+// Run returns the command by which this program serves with the configuration in a file.
+func Run(file string) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	return []string{program, "run", "--config", file}, nil
 }
 
 // Write writes the unit to w. A path with a line feed, which no unit can hold,
