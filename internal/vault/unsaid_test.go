@@ -27,17 +27,9 @@ func TestRemovalIsToldOf(t *testing.T) {
 	}
 	g.v.disk.sync = sync
 	g.v.Settle(true)
-	g.inOrder()
+	g.eventsGood()
 	if err := g.v.Announced(all[0].Snapshot); err != nil || g.state(all[0]) != "" {
 		t.Errorf("it comes back as %q, %v", g.state(all[0]), err)
-	}
-}
-
-func (g *store) inOrder() {
-	g.t.Helper()
-	r, err := VerifyEvents(g.dir, Head{})
-	if err != nil || len(r.Findings) > 0 {
-		g.t.Errorf("the event log: %v, %v", r.Findings, err)
 	}
 }
 
@@ -59,7 +51,7 @@ func TestPublicationIsToldOf(t *testing.T) {
 	}
 	g.kill()
 	g.open()
-	g.inOrder()
+	g.eventsGood()
 	left, _ := filepath.Glob(filepath.Join(g.dir, ".weir/pending/prod/etc/*"))
 	if len(left) > 0 || g.state(s) != Whole {
 		t.Errorf("it is %q, %v", g.state(s), left)
