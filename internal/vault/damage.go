@@ -84,12 +84,22 @@ func (l layout) pointDamage(s Snapshot) (d pointDamage, err error) {
 func (v *Vault) savePointDamage(s Snapshot, d pointDamage) error {
 	path := v.damagedPoint(s)
 	if d.empty() {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("taking a mark of damage off: %w", err)
-		}
-		return nil
+		return v.takeMarkOff(path)
 	}
 	return v.saveMark(path, d)
+}
+
+// takeMarkOff removes the mark of a restore point for good: one that a power cut brings
+// back would stay when that of its object has gone.
+func (v *Vault) takeMarkOff(path string) error {
+	err := os.Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = v.disk.syncPath(filepath.Dir(path))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("taking a mark of damage off: %w", err)
+	}
+	return nil
 }
 
 func (v *Vault) saveMark(path string, mark any) error {

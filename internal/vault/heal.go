@@ -194,6 +194,17 @@ func (v *Vault) beginSurvey() bool {
 	return true
 }
 
+// unmarked reports whether restore points are about to be marked for objects that are
+// known to be damaged.
+func (v *Vault) unmarked() bool {
+	for _, d := range v.damage {
+		if !d.Listed {
+			return !v.opt.Now().Before(v.surveyAfter)
+		}
+	}
+	return false
+}
+
 // dealWith marks one restore point, or heals it.
 func (v *Vault) dealWith(s *survey, p placed) error {
 	if !exists(v.point(p.snap)) {

@@ -134,6 +134,10 @@ func (v *Vault) scrubSome(quiet bool) bool {
 		select {
 		case f, open := <-s.found:
 			if !open {
+				// It ends when all that it found bad is listed so.
+				if v.unmarked() {
+					return true
+				}
 				v.endScrub(<-s.done)
 				return false
 			}
