@@ -105,9 +105,13 @@ func newHost(t *testing.T, disk string, seed uint64, settings ...string) *host {
 	}
 	key := h.must("weir-send", "init", "--name", sender, "--to", h.link.Addr().String(), "--receiver", "@"+h.file("receiver.pub"),
 		"--rate", "200Mbit", "--config", h.file("prod.toml"))
+	h.edit("prod.toml", "history = 64", fmt.Sprint("history = ", everPushed)) // each is asked for again
 	h.must("weir-recv", "trust", sender, strings.TrimSpace(key), "--config", h.file("receiver.toml"))
 	return h
 }
+
+// everPushed is more snapshots of a source than any run pushes.
+const everPushed = 2000
 
 // Loss of a link that loses: at random, and in outages that parity does not bridge.
 const (
