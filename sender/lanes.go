@@ -100,9 +100,12 @@ func (t *transmitter) try(i int, frames []byte, size int) error {
 		return nil
 	}
 	err := l.Send(frames, size)
+	if err != nil && t.sleep(0) != nil {
+		return ErrStopped // the link may have been stopped for it
+	}
 	t.note(i, err)
 	if err != nil && t.noLane() {
-		return fmt.Errorf("%w: %w", errLanes, err)
+		return fmt.Errorf("sending: %w: %w", errLanes, err)
 	}
 	return nil
 }

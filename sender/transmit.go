@@ -51,6 +51,7 @@ type transmitter struct {
 	codes   map[[2]int]*fec.Code
 	session *outSession
 	next    *outSession // announced ahead of its first frame
+	refused time.Time   // when the next could not be made last; zero if it could
 	// when a session is replaced
 	maxTime  time.Duration
 	maxBytes uint64
@@ -315,7 +316,7 @@ func (t *transmitter) send(lane int, frames []byte, size int) error {
 		return err
 	}
 	if err := t.over(lane, frames, size); err != nil {
-		return fmt.Errorf("sending: %w", err)
+		return err
 	}
 	t.wire.Add(uint64(wire))
 	t.lastFrame = t.cfg.Clock.Now()

@@ -17,6 +17,13 @@ func (s *service) dial() (lanes []sender.Link, err error) {
 	return lanes, nil
 }
 
+// stopLinks makes what waits for a link return.
+func (s *service) stopLinks() {
+	for _, l := range s.links {
+		l.Stop()
+	}
+}
+
 // linkStats adds up those of all lanes.
 func (s *service) linkStats() (sum udptx.Stats) {
 	for _, l := range s.links {

@@ -83,14 +83,24 @@ func ask(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Req
 	return nil
 }
 
+// sends reports whether it takes the link to do what a request asks for.
+func sends(action string) bool {
+	return action == control.Resend || action == control.Calibrate || action == control.SwitchKey
+}
+
 func askAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r control.Request, p control.Progress) (res control.Result, err error) {
-	s, err := newService(c, log.Level(max(log.GetLevel(), zerolog.WarnLevel)), nil)
-	if err != nil {
-		return res, err
-	}
-	if r.Action != control.Resend && r.Action != control.Calibrate && r.Action != control.SwitchKey {
+	log = log.Level(max(log.GetLevel(), zerolog.WarnLevel))
+	if !sends(r.Action) {
+		s, err := newOffline(c, log)
+		if err != nil {
+			return res, err
+		}
 		defer s.close()
 		return s.handle(ctx, r, nil, p)
+	}
+	s, err := newService(c, log, nil)
+	if err != nil {
+		return res, err
 	}
 	err = s.with(ctx, func(ctx context.Context) error {
 		res, err = s.handle(ctx, r, nil, p)

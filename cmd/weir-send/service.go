@@ -38,14 +38,29 @@ type service struct {
 func newService(c config.Sender, log zerolog.Logger, patient func(error) bool) (*service, error) {
 	spareThread()
 	s := &service{config: c, log: log, patient: patient}
-	if err := s.open(); err != nil {
+	lanes, err := s.dial()
+	if err == nil {
+		err = s.open(lanes)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *service) open() error {
+// newOffline opens all but the link: what only looks at the state, or changes it,
+// works on a host without a route or an interface too.
+func newOffline(c config.Sender, log zerolog.Logger) (*service, error) {
+	s := &service{config: c, log: log}
+	if err := s.open(nil); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) open(lanes []sender.Link) error {
 	c := &s.config
 	signer, err := keys.LoadSender(c.Key)
 	if err != nil {
@@ -63,10 +78,6 @@ func (s *service) open() error {
 		}
 	}
 	if s.state, err = sender.OpenState(c.State); err != nil {
-		return err
-	}
-	lanes, err := s.dial()
-	if err != nil {
 		return err
 	}
 	sealed, err := sealedSources(c.Sources)
@@ -103,6 +114,7 @@ func (s *service) close() error {
 // fails, and the link's error is the one that is told.
 func (s *service) with(ctx context.Context, work func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	defer context.AfterFunc(ctx, s.stopLinks)()
 	done := make(chan error, 1)
 	go func() {
 		err := affinity.Pin(s.config.CPU)

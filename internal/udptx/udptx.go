@@ -28,10 +28,16 @@ const (
 	plainBatch = 64
 
 	fullQueuePause = 50 * time.Microsecond // after ENOBUFS: the device's queue is full
+	// blockedMost is how long one call waits for a link that takes nothing, as behind
+	// a shaper or a switch that holds it up, before it is looked whether to stop.
+	blockedMost = 200 * time.Millisecond
 )
 
 // ErrTooLarge is returned when a datagram does not fit the link.
 var ErrTooLarge = errors.New("the datagram does not fit the link's MTU: set mtu in the configuration to what `ip link` shows, or raise it with `ip link set dev DEV mtu 9000`")
+
+// ErrStopped is what Send returns after Stop.
+var ErrStopped = errors.New("the sending was stopped")
 
 // Config says where to send.
 type Config struct {
@@ -51,14 +57,15 @@ type Stats struct {
 	Full             uint64 // ENOBUFS: waited for the device's queue
 }
 
-// Conn is a socket that sends. It is not safe for concurrent use, but Close and
-// Stats are.
+// Conn is a socket that sends. It is not safe for concurrent use, but Stop, Close
+// and Stats are.
 type Conn struct {
 	cfg      Config
 	fd       int
 	gso      bool
 	broken   bool // the socket may be bound to what is not there any more
 	closed   atomic.Bool
+	stopped  atomic.Bool
 	sendmmsg func(n int) (int, error) // hands the first n messages over; replaced by tests
 
 	msgs [plainBatch]mmsghdr
@@ -118,6 +125,10 @@ func setUp(fd int, cfg Config, family int) error {
 		// Without CAP_NET_ADMIN up to net.core.wmem_max; a smaller one only
 		// makes Send wait more often.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, cfg.Buffer)
+	}
+	wait := unix.NsecToTimeval(int64(blockedMost))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait); err != nil {
+		return fmt.Errorf("bounding the time of a call: %w", err)
 	}
 	// Never fragment: a datagram in two pieces is lost when either is.
 	level, opt, do := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO
@@ -211,6 +222,8 @@ func (c *Conn) handle(err error) error {
 	case err == nil, errors.Is(err, unix.EINTR):
 	case c.closed.Load():
 		return unix.EBADF
+	case c.stopped.Load():
+		return ErrStopped
 	case errors.Is(err, unix.ECONNREFUSED):
 		// An ICMP answer to an earlier datagram. The error was in place of
 		// sending; what was not sent is tried again.
@@ -289,6 +302,9 @@ func (c *Conn) system(n int) (int, error) {
 func (c *Conn) Stats() Stats {
 	return Stats{Datagrams: c.datagrams.Load(), Bytes: c.bytes.Load(), Refused: c.refused.Load(), Full: c.full.Load()}
 }
+
+// Stop makes a Send that waits for the link return soon.
+func (c *Conn) Stop() { c.stopped.Store(true) }
 
 // Close closes the socket. Send must not run any more.
 func (c *Conn) Close() error {

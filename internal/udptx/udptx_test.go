@@ -164,6 +164,27 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestStopEndsAWait: a link that takes nothing holds nobody up who wants to end.
+func TestStopEndsAWait(t *testing.T) {
+	_, to := peer(t)
+	c := dial(t, Config{To: to})
+	if wait, err := unix.GetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO); err != nil || wait.Nano() > int64(time.Second) || wait.Nano() == 0 {
+		t.Errorf("one call may wait for %+v (%v)", wait, err)
+	}
+	c.sendmmsg = func(int) (int, error) { return 0, unix.EAGAIN } // as after that time
+	done := make(chan error)
+	go func() { done <- c.Send(make([]byte, 100), 100) }()
+	select {
+	case err := <-done:
+		t.Fatalf("it gave up before it was stopped: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	c.Stop()
+	if err := <-done; !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+}
+
 // TestNobodyListens sends to a closed port of this host, whose kernel answers.
 func TestNobodyListens(t *testing.T) {
 	in, to := peer(t)
