@@ -44,7 +44,7 @@ func (a *abandoned) record(room int) (r protocol.Abandoned) {
 // loadAbandoned finds those of earlier processes. It is called before anything is
 // begun in this one.
 func (s *State) loadAbandoned(a *abandoned) error {
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		sources := tx.Bucket(bucketSources)
 		return sources.ForEachBucket(func(name []byte) error {
 			b := sources.Bucket(name).Bucket(bucketBegun)

@@ -37,7 +37,7 @@ func (s *State) heartbeat(after beatPlace, room int) ([]protocol.SourceState, er
 		}
 		return nil
 	}
-	err := s.db.View(func(tx *bbolt.Tx) error { return roundFrom(tx.Bucket(bucketSources), after, add) })
+	err := s.view(func(tx *bbolt.Tx) error { return roundFrom(tx.Bucket(bucketSources), after, add) })
 	if err != nil && !errors.Is(err, errFull) {
 		return nil, fmt.Errorf("reading what was sent: %w", err)
 	}

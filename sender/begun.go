@@ -23,7 +23,7 @@ const (
 
 // begin notes a snapshot that is begun, or its manifest when it is finished.
 func (s *State) begin(source string, n uint64, taken time.Time, manifest protocol.Hash) error {
-	err := s.db.Update(func(tx *bbolt.Tx) error { return noteBegun(tx, source, n, taken, manifest) })
+	err := s.update(func(tx *bbolt.Tx) error { return noteBegun(tx, source, n, taken, manifest) })
 	if err != nil {
 		return fmt.Errorf("noting snapshot %d of %s: %w", n, source, err)
 	}
@@ -47,7 +47,7 @@ func noteBegun(tx *bbolt.Tx, source string, n uint64, taken time.Time, manifest 
 // begun returns the snapshots of that number that were begun, whatever became of
 // them. Only what a repair code is bound to is filled in.
 func (s *State) begun(n uint64) (all []*Sent, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		sources := tx.Bucket(bucketSources)
 		return sources.ForEachBucket(func(name []byte) error {
 			b := sources.Bucket(name).Bucket(bucketBegun)

@@ -89,7 +89,7 @@ func (s *State) saveSent(sent *Sent) error {
 		return err
 	}
 	defer s.changes.Add(1)
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketSources).Bucket([]byte(sent.Source)).CreateBucketIfNotExists(bucketSent)
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (s *State) saveSent(sent *Sent) error {
 
 // Sent returns the snapshots that are remembered, by source and number.
 func (s *State) Sent() (all []*Sent, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		sources := tx.Bucket(bucketSources)
 		return sources.ForEachBucket(func(name []byte) error {
 			b := sources.Bucket(name).Bucket(bucketSent)
@@ -144,7 +144,7 @@ func (s *State) noteResent(sent *Sent, bytes int64, now time.Time) error {
 // sent returns one snapshot; ErrForgotten if it is not remembered.
 func (s *State) sent(source string, n uint64) (*Sent, error) {
 	one := &Sent{}
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		if src == nil || src.Bucket(bucketSent) == nil {
 			return ErrForgotten
@@ -164,7 +164,7 @@ func (s *State) sent(source string, n uint64) (*Sent, error) {
 // forgetSent drops a snapshot, and the counts of objects that are not kept.
 func (s *State) forgetSent(source string, n uint64, objects []protocol.ObjectID) error {
 	defer s.changes.Add(1)
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		if b := src.Bucket(bucketObjects); b != nil {
 			for _, id := range objects {

@@ -28,7 +28,7 @@ var ErrNotOffered = errors.New("this key was not offered to the receiver")
 // newKeyChange makes and remembers the offer of next. The same key offered again
 // keeps its counter: for the receiver it is the same offer.
 func (s *State) newKeyChange(name string, old, next ed25519.PrivateKey, now time.Time) (c protocol.KeyChange, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketMeta)
 		if last, ok := parseOffer(b.Get(keyKeyChange)); ok && offers(&last, old, next) && last.Sender == name {
 			c = last
@@ -67,7 +67,7 @@ func parseOffer(record []byte) (protocol.KeyChange, bool) {
 // offered returns the offer that the key signer has made, if there is one. One by
 // another key is over: the sender has changed over, or was given another key.
 func (s *State) offered(signer ed25519.PrivateKey) (c protocol.KeyChange, ok bool) {
-	_ = s.db.View(func(tx *bbolt.Tx) error {
+	_ = s.view(func(tx *bbolt.Tx) error {
 		c, ok = parseOffer(tx.Bucket(bucketMeta).Get(keyKeyChange))
 		return nil
 	})
@@ -76,7 +76,7 @@ func (s *State) offered(signer ed25519.PrivateKey) (c protocol.KeyChange, ok boo
 
 // dropOffer forgets the offer. Its counter stays used up.
 func (s *State) dropOffer() error {
-	err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyKeyChange) })
+	err := s.update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyKeyChange) })
 	if err != nil {
 		return fmt.Errorf("forgetting the offer of a key: %w", err)
 	}

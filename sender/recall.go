@@ -84,7 +84,7 @@ func (r *recall) advance(key []byte) (*remembered, error) {
 // fill reads the next batch.
 func (r *recall) fill() error {
 	r.batch, r.arena, r.at = r.batch[:0], r.arena[:0], 0
-	err := r.state.db.View(func(tx *bbolt.Tx) error {
+	err := r.state.view(func(tx *bbolt.Tx) error {
 		files := filesOf(tx, r.source)
 		if files == nil {
 			return nil

@@ -54,7 +54,7 @@ func (s *Sender) refresh(ctx context.Context, sent *Sent, u *turn) error {
 }
 
 func (s *State) refreshTime(source string, key []byte) (t time.Time) {
-	_ = s.db.View(func(tx *bbolt.Tx) error {
+	_ = s.view(func(tx *bbolt.Tx) error {
 		if n := number(tx.Bucket(bucketSources).Bucket([]byte(source)).Get(key)); n != 0 {
 			t = time.Unix(0, int64(n))
 		}
@@ -65,7 +65,7 @@ func (s *State) refreshTime(source string, key []byte) (t time.Time) {
 
 func (s *State) setRefreshTime(source string, key []byte, t time.Time) error {
 	defer s.changes.Add(1)
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(key, binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())))
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *State) endRefresh(source string, began time.Time) error {
 	if err := s.setRefreshTime(source, keyRefreshed, began); err != nil {
 		return err
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketSources).Bucket([]byte(source)).Delete(keyRefreshing)
 	})
 	if err != nil {

@@ -16,6 +16,8 @@ const (
 	// session is announced.
 	aheadTime  = 10 * time.Second
 	aheadBytes = 1 << 30
+	// sessionRetry is how long after a failure the next session is tried again.
+	sessionRetry = 10 * time.Second
 )
 
 // outSession is one session from the sender's side.
@@ -44,6 +46,26 @@ func (t *transmitter) newSession() (*outSession, error) {
 	t.cfg.Log.Info().Str(event.Field, event.SessionStarted).Stringer("session", sealer.Session()).
 		Uint64("counter", counter).Msg("session started")
 	return &outSession{announce: announce, sealer: sealer, started: now}, nil
+}
+
+// nextSession makes the session that replaces the live one; nil where that cannot be,
+// as on a full disk. The live one then lasts longer, which is better than silence, and
+// it is tried again.
+func (t *transmitter) nextSession(now time.Time) *outSession {
+	if wait := now.Sub(t.refused); wait >= 0 && wait < sessionRetry {
+		return nil
+	}
+	s, err := t.newSession()
+	if err == nil {
+		t.refused = time.Time{}
+		return s
+	}
+	if t.refused.IsZero() {
+		t.cfg.Log.Error().Str(event.Field, event.SessionFailed).Stringer("every", sessionRetry).Err(err).
+			Msg("the next session could not be made; the present one goes on, and it is tried again")
+	}
+	t.refused = now
+	return nil
 }
 
 // begin makes the first session and announces it for longer than any outage that
@@ -96,12 +118,12 @@ func (t *transmitter) announceDue() error {
 
 // rotate prepares the next session in time, and between two blocks makes it the
 // live one.
-func (t *transmitter) rotate() (err error) {
+func (t *transmitter) rotate() error {
 	now := t.cfg.Clock.Now()
 	age := now.Sub(t.session.started)
 	if t.next == nil && (age >= t.maxTime-aheadTime || t.session.bytes+aheadBytes >= t.maxBytes) {
-		if t.next, err = t.newSession(); err != nil {
-			return err
+		if t.next = t.nextSession(now); t.next == nil {
+			return nil
 		}
 		return t.announce(t.next)
 	}

@@ -1,14 +1,19 @@
 package sender
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"weir/internal/event"
 	"weir/protocol"
 )
 
@@ -200,6 +205,32 @@ func TestSessionAfterStandstill(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		clock.jump(2 * sessionTime)
 		time.Sleep(30 * time.Second)
+		r.wantAhead(2)
+	})
+}
+
+// A session that cannot be made, as on a full disk, ends nothing: the present one goes
+// on, and the next is made as soon as that is possible.
+func TestSessionThatCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, func(c *Config) { c.Log = zerolog.New(&log) })
+		r.push(Job{Stream: bytes.NewReader(noise(1, 100)), As: "x"})
+		r.cfg.State.damaged.Store(true)
+		time.Sleep(3 * sessionTime)
+		if n := strings.Count(log.String(), event.SessionFailed); n != 1 {
+			t.Errorf("it is told %d times:\n%s", n, log.String())
+		}
+		r.mu.Lock()
+		if len(r.sessions) != 1 {
+			t.Errorf("%d sessions", len(r.sessions))
+		}
+		r.mu.Unlock()
+		r.cfg.State.damaged.Store(false)
+		time.Sleep(2*sessionRetry + aheadTime)
+		if _, err := r.Push(t.Context(), Job{Source: "src", Stream: bytes.NewReader(noise(1, 100)), As: "x"}); err != nil {
+			t.Error(err)
+		}
 		r.wantAhead(2)
 	})
 }

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"weir/protocol"
 )
@@ -32,67 +29,11 @@ const lockWait = time.Second
 // ErrInUse is returned when another process holds the state.
 var ErrInUse = errors.New("another weir-send holds it; wait until it has ended, or set socket so that push finds it")
 
-// State is what the sender remembers: which object each version of a file
-// became, the numbers of snapshots, the session counter. What is lost with it
-// is only that unchanged files are sent again.
-type State struct {
-	db      *bbolt.DB
-	changes atomic.Uint64 // of what was sent
-}
-
-// ErrStateDamaged is returned for a state that cannot be read.
-var ErrStateDamaged = errors.New("it is damaged; move it away, so that a new one is made: all is sent anew then, and nothing that the vault has is lost")
-
-// OpenState opens the state at path and makes it if it is not there.
-func OpenState(path string) (*State, error) {
-	db, err := openBolt(path)
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		err = ErrInUse
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		err = fmt.Errorf("%w: %w", ErrStateDamaged, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the state %s: %w", path, err)
-	}
-	return &State{db: db}, nil
-}
-
-// openBolt opens the database and makes its buckets. The library panics where pages
-// are damaged, and the kernel ends who reads behind the end of a file that was cut.
-func openBolt(path string) (db *bbolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			db, err = nil, fmt.Errorf("%w: %v", ErrStateDamaged, r) // what it holds goes with the program
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		if _, err := tx.CreateBucketIfNotExists(bucketMeta); err != nil {
-			return err
-		}
-		_, err := tx.CreateBucketIfNotExists(bucketSources)
-		return err
-	})
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	return db, nil
-}
-
-// Close closes the state.
-func (s *State) Close() error { return s.db.Close() }
-
 // nextCounter returns a session counter above all earlier ones. It takes the
 // clock's milliseconds where those are higher, so that a sender whose state was
 // lost is still accepted.
 func (s *State) nextCounter(now time.Time) (counter uint64, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketMeta)
 		counter = max(number(b.Get(keyCounter))+1, uint64(max(now.UnixMilli(), 1)))
 		return b.Put(keyCounter, binary.BigEndian.AppendUint64(nil, counter))
@@ -113,7 +54,7 @@ func number(b []byte) uint64 {
 // nextNumber returns the number of the next snapshot of the source. A snapshot
 // that is never finished uses its number up.
 func (s *State) nextNumber(source string) (n uint64, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketSources).CreateBucketIfNotExists([]byte(source))
 		if err != nil {
 			return err
@@ -138,7 +79,7 @@ type latest struct {
 }
 
 func (s *State) latest(source string) (l latest, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketSources).Bucket([]byte(source))
 		if b == nil || b.Get(keyLatest) == nil {
 			return nil
@@ -175,7 +116,7 @@ func (s *State) setLatest(source string, l latest) error {
 	if err != nil {
 		return err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketSources).Bucket([]byte(source)).Put(keyLatest, data)
 	})
 	if err != nil {
@@ -187,7 +128,7 @@ func (s *State) setLatest(source string, l latest) error {
 // known returns the version that the path had when it was last sent.
 func (s *State) known(source, path string) (v version, ok bool) {
 	// An unreadable or damaged entry only costs that the file is sent again.
-	_ = s.db.View(func(tx *bbolt.Tx) error {
+	_ = s.view(func(tx *bbolt.Tx) error {
 		ok = v.decode(filesOf(tx, source).Get(fileKey(path)))
 		return nil
 	})
@@ -219,7 +160,7 @@ func (s *State) save(source string, files []sentFile) error {
 	if len(files) == 0 {
 		return nil
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		b := src.Bucket(bucketFiles)
 		b.FillPercent = fillPages
@@ -251,7 +192,7 @@ const sweepBatch = 10000
 func (s *State) forget(source string, keys [][]byte) error {
 	for len(keys) > 0 {
 		n := min(len(keys), sweepBatch)
-		err := s.db.Update(func(tx *bbolt.Tx) error {
+		err := s.update(func(tx *bbolt.Tx) error {
 			b := filesOf(tx, source)
 			for _, key := range keys[:n] {
 				if err := b.Delete(key); err != nil {

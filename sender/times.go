@@ -43,7 +43,7 @@ func count(src *bbolt.Bucket, f *sentFile) error {
 
 // times returns how often an object of a source went out.
 func (s *State) times(source string, id protocol.ObjectID) (t Times) {
-	_ = s.db.View(func(tx *bbolt.Tx) error { // at worst it is sent once too often
+	_ = s.view(func(tx *bbolt.Tx) error { // at worst it is sent once too often
 		if src := tx.Bucket(bucketSources).Bucket([]byte(source)); src != nil && src.Bucket(bucketObjects) != nil {
 			t = readTimes(src.Bucket(bucketObjects).Get(id[:]))
 		} else {

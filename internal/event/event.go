@@ -25,6 +25,7 @@ const (
 	FileUnreadable  = "file-unreadable"
 	FileSkipped     = "file-skipped"
 	SessionStarted  = "session-started"
+	SessionFailed   = "session-failed"
 	PassSent        = "pass-sent"
 	PassFailed      = "pass-failed"
 	RepairSent      = "repair-sent"
