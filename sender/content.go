@@ -37,7 +37,8 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return s.manifest.add(&manifest.Entry{Path: n.path, Kind: manifest.Hardlink, Target: first})
 	}
 	e := s.owners.entry(n)
-	e.Xattrs = s.attributes(n, &v, &known)
+	extended := s.attributes(n, &v, &known)
+	e.Xattrs = extended.all
 	switch {
 	case v.Size == 0:
 		e.SHA256 = sha256.Sum256(nil)
@@ -64,6 +65,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 	if e.Problem != "" && e.Object == ([16]byte{}) {
 		e.Size = 0
 	}
+	s.leftOut(e, extended.left)
 	if err := s.manifest.add(e); err != nil {
 		return err
 	}

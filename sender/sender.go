@@ -19,6 +19,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/internal/manifest"
 	"weir/internal/pacing"
 	"weir/internal/sealing"
 	"weir/protocol"
@@ -86,6 +87,8 @@ type Sender struct {
 	history history
 	spool   *spool
 	wake    chan struct{} // something may be due
+	// xattrsMost is how many bytes of extended attributes one entry may have.
+	xattrsMost int
 }
 
 // New returns a Sender. Nothing is sent before Run.
@@ -102,7 +105,7 @@ func New(cfg Config) (*Sender, error) {
 	if cfg.BurstBytes == 0 {
 		cfg.BurstBytes = DefaultBurstBytes
 	}
-	s := &Sender{cfg: cfg, wake: make(chan struct{}, 1)}
+	s := &Sender{cfg: cfg, wake: make(chan struct{}, 1), xattrsMost: manifest.MaxXattrs}
 	s.cfg.Repeat.complete(cfg.Scratch)
 	s.history = history{dir: filepath.Join(s.cfg.Repeat.Dir, "manifests"), state: cfg.State, most: s.cfg.Repeat.History, bytes: s.cfg.Repeat.HistoryBytes}
 	s.makeKept()

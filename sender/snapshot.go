@@ -160,11 +160,10 @@ func (s *snapshot) special(n *node) error {
 		return s.symlink(n)
 	case unix.S_IFDIR:
 		e := s.owners.entry(n)
-		e.Xattrs, _ = n.xattrs()
 		if n.err != nil {
 			e.Problem = s.trouble(n.path, n.err)
 		}
-		return s.manifest.add(e)
+		return s.addExtended(e, n)
 	}
 	s.result.Skipped++
 	s.cfg.Log.Warn().Str(event.Field, event.FileSkipped).Str("path", printable(n.path)).Msg("not a file, directory or link: skipped")
@@ -184,7 +183,14 @@ func (s *snapshot) symlink(n *node) error {
 	if e.Target, err = n.target(); err != nil {
 		return s.lost(&node{path: n.path, err: err})
 	}
-	e.Xattrs, _ = n.xattrs()
+	return s.addExtended(e, n)
+}
+
+// addExtended lists an entry that has no content with its extended attributes.
+func (s *snapshot) addExtended(e *manifest.Entry, n *node) error {
+	a := n.xattrs(s.xattrsMost)
+	e.Xattrs = a.all
+	s.leftOut(e, a.left)
 	return s.manifest.add(e)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weir/internal/event"
 	"weir/internal/manifest"
 )
 
@@ -29,35 +30,61 @@ var machineXattrs = []string{"security.selinux", "security.ima", "security.evm"}
 // again.
 const listSize = 1 << 10
 
-// xattrs returns the extended attributes of a node that can be read. File
-// systems without them have none. Bare says that there are none to read, as
-// against some that could not be.
-func (n *node) xattrs() (all map[string][]byte, bare bool) {
+// attributes are the extended attributes of a node.
+type attributes struct {
+	all  map[string][]byte
+	left []string // names of those that are left out
+	// bare says that there are none to read, as against some that could not be.
+	bare bool
+}
+
+// xattrs returns the extended attributes of a node, as far as they can be read and
+// have most bytes in all. File systems without them have none.
+func (n *node) xattrs(most int) (a attributes) {
 	p := n.procPath()
 	list, err := listXattrs(p)
-	if err != nil {
-		return nil, errors.Is(err, unix.ENOTSUP)
+	if err != nil || len(list) == 0 {
+		a.bare = err == nil || errors.Is(err, unix.ENOTSUP)
+		return a
 	}
-	if len(list) == 0 {
-		return nil, true
-	}
-	bare = true
+	a.bare = true
 	total, buf := 0, make([]byte, manifest.MaxXattr)
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
-		if slices.Contains(machineXattrs, name) || len(name) > manifest.MaxXattrName {
+		if slices.Contains(machineXattrs, name) {
 			continue
 		}
-		bare = false
+		a.bare = false
 		got, err := unix.Lgetxattr(p, name, buf)
-		if total += len(name) + max(got, 0); err != nil || total > manifest.MaxXattrs {
+		if errors.Is(err, unix.ENODATA) {
+			continue // removed meanwhile
+		}
+		if err != nil || len(name) > manifest.MaxXattrName || total+len(name)+got > most {
+			a.left = append(a.left, name)
 			continue
 		}
-		if all == nil {
-			all = map[string][]byte{}
+		total += len(name) + got
+		if a.all == nil {
+			a.all = map[string][]byte{}
 		}
-		all[name] = slices.Clone(buf[:got])
+		a.all[name] = slices.Clone(buf[:got])
 	}
-	return all, bare
+	return a
+}
+
+// problemXattrs stands in manifests before the names.
+const problemXattrs = "extended attributes left out: "
+
+// leftOut tells of attributes that are not in the snapshot. An entry without content
+// has no place for it: there a problem says that the content lacks.
+func (s *snapshot) leftOut(e *manifest.Entry, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	words := printable(problemXattrs + strings.Join(names, ", "))
+	s.complain(e.Path, event.FileUnreadable, words)
+	if e.Problem == "" && (e.Kind == manifest.Dir || e.Object != ([16]byte{})) {
+		e.Problem = words
+	}
 }
 
 // listXattrs returns the names, each with a NUL behind it.
@@ -94,13 +121,13 @@ func (t timed) covers(n *node) bool {
 // attributes returns the extended attributes of a file of the version v, of which
 // known is what is remembered. It sets v.Bare where they need not be read again
 // for as long as the version stands.
-func (s *snapshot) attributes(n *node, v, known *version) map[string][]byte {
+func (s *snapshot) attributes(n *node, v, known *version) attributes {
 	timed := s.timed.covers(n)
 	if v.Bare = timed && known.Bare && known.sameFile(v); v.Bare {
-		return nil
+		return attributes{bare: true}
 	}
 	now := fileClock() // before they are read: an attribute set later must show
-	all, bare := n.xattrs()
-	v.Bare = timed && bare && v.settled(now)
-	return all
+	a := n.xattrs(s.xattrsMost)
+	v.Bare = timed && a.bare && v.settled(now)
+	return a
 }
