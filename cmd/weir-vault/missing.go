@@ -61,7 +61,7 @@ func (p *place) notWhole(args []string) (dir string, all []vault.Found, err erro
 			continue
 		}
 		var found vault.Found
-		if found, err = vault.Find(dir, i.Snapshot().Ref()); errors.Is(err, vault.ErrNotFound) {
+		if found, err = vault.Lookup(dir, i); errors.Is(err, vault.ErrNotFound) {
 			err = nil // published meanwhile
 			continue
 		}

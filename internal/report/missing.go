@@ -73,9 +73,9 @@ func outline(i *vault.Info) status.Missing {
 // look reads the manifest, as far as it is there.
 func (m *missing) look(i *vault.Info) status.Missing {
 	out := outline(i)
-	found, err := vault.Find(m.dir, i.Snapshot().Ref())
-	if err != nil || found.State == vault.Whole {
-		return out
+	found, err := vault.Lookup(m.dir, *i)
+	if err != nil {
+		return out // published, or dropped, meanwhile
 	}
 	out.Manifest = found.Manifest != ""
 	for f, err := range vault.Missing(m.dir, found) {

@@ -265,6 +265,16 @@ func Find(dir, ref string) (Found, error) {
 	return Found{}, fmt.Errorf("%s: %w", ref, ErrNotFound)
 }
 
+// Lookup returns a snapshot that List has told of, without another look at all the
+// others; ErrNotFound if it is not there any more, or is published by now.
+func Lookup(dir string, i Info) (Found, error) {
+	f := found(layout{dir}, i)
+	if !exists(f.Dir) {
+		return Found{}, fmt.Errorf("%s: %w", f.Ref(), ErrNotFound)
+	}
+	return f, nil
+}
+
 const latestName = "latest"
 
 func cutRef(ref string) (source, name string, match func(Info) bool) {

@@ -51,7 +51,7 @@ func (b *builder) newTree(p *pending, dir string) (*tree, error) {
 	if t.sumFile, err = os.OpenFile(filepath.Join(dir, sumsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444); err != nil {
 		return nil, err
 	}
-	t.sums = bufio.NewWriterSize(&diskWriter{disk: &b.disk, file: t.sumFile}, 1<<20)
+	t.sums = bufio.NewWriterSize(&diskWriter{disk: &b.disk, file: t.sumFile}, 64<<10)
 	if err := os.Mkdir(t.base, 0o755); err != nil {
 		return t, err
 	}

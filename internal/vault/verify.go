@@ -278,8 +278,8 @@ func (v *verifier) read(p string) (Hash, int64, error) {
 	}
 	v.at, _ = idOf(f)
 	h := sha256.New()
-	if v.buf == nil {
-		v.buf = make([]byte, scrubBuffer) // one for all files: most are smaller
+	if int64(len(v.buf)) < min(st.Size(), scrubBuffer) || v.buf == nil { // one for all files: most are smaller
+		v.buf = make([]byte, min(2*max(st.Size(), scrubBuffer/64), scrubBuffer))
 	}
 	n, err := io.CopyBuffer(&counter{h, v.ctx, v.progress}, struct{ io.Reader }{f}, v.buf)
 	var sum Hash
