@@ -15,6 +15,10 @@ import (
 	"weir/protocol"
 )
 
+// manifestWindow is how far back the compression of a manifest looks, in bytes. Hashes
+// repeat nowhere and paths nearby: a larger one gains nothing, and costs memory.
+const manifestWindow = 64 << 10
+
 // manifestFile is a manifest while it is written: compressed, in a file that
 // has no name, as it may be larger than the memory.
 type manifestFile struct {
@@ -31,7 +35,7 @@ func newManifestFile(dir string, h manifest.Header) (*manifestFile, error) {
 		return nil, fmt.Errorf("making a file for the manifest: %w", err)
 	}
 	os.Remove(f.Name()) // an error leaves a small file behind, no more
-	zip, err := zstd.NewWriter(f, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	zip, err := zstd.NewWriter(f, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(manifestWindow), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("compressing the manifest: %w", err)

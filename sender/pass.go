@@ -51,7 +51,8 @@ func (s *Sender) Passes(ctx context.Context) {
 type agenda struct {
 	next    *task
 	looked  time.Time
-	changes uint64 // of the state, when it was looked at
+	sent    []*Sent // what was sent
+	changes uint64  // of the state, when it was read; 0 for never
 }
 
 // lookAgain is after how long the state is looked at though nothing changed in it:
@@ -60,13 +61,16 @@ const lookAgain = time.Hour
 
 // doDue does what is due, and returns how long nothing will be.
 func (s *Sender) doDue(ctx context.Context, a *agenda) (time.Duration, error) {
-	now, changes := s.cfg.Clock.Now(), s.cfg.State.changes.Load()
-	if age := now.Sub(a.looked); changes != a.changes || age < 0 || age > lookAgain {
-		next, err := s.nextTask()
+	now, changes := s.cfg.Clock.Now(), s.cfg.State.changes.Load()+1
+	if changes != a.changes {
+		all, err := s.cfg.State.Sent()
 		if err != nil {
 			return 0, err
 		}
-		*a = agenda{next: next, looked: now, changes: changes}
+		*a = agenda{sent: all, changes: changes}
+	}
+	if age := now.Sub(a.looked); age < 0 || age > lookAgain {
+		a.next, a.looked = s.nextTask(a.sent), now
 	}
 	t := a.next
 	if t == nil || t.at.After(now) {
@@ -91,13 +95,8 @@ func (s *Sender) awake() {
 	}
 }
 
-// nextTask returns what is due first, nil for nothing.
-func (s *Sender) nextTask() (*task, error) {
-	all, err := s.cfg.State.Sent()
-	if err != nil {
-		return nil, err
-	}
-	var first *task
+// nextTask returns what of all that was sent is due first, nil for nothing.
+func (s *Sender) nextTask(all []*Sent) (first *task) {
 	consider := func(t task) {
 		if first == nil || t.at.Before(first.at) {
 			first = &t
@@ -114,7 +113,7 @@ func (s *Sender) nextTask() (*task, error) {
 			consider(task{at: s.refreshDue(sent), sent: sent, refresh: true})
 		}
 	}
-	return first, nil
+	return first
 }
 
 // passDue returns when the next pass of a snapshot is due. A clock that was set

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-const bufferSize = 64 << 10
+const bufferSize = 16 << 10
 
 // Writer writes a manifest line by line and hashes it on the way. It holds one
 // line in memory. It is not safe for concurrent use.

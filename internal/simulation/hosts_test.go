@@ -111,7 +111,7 @@ func (h *hosts) tick(r *receiver.Receiver, ended chan struct{}) {
 			return
 		}
 		r.Tick()
-		wait := 10 * time.Minute
+		wait := h.pace.every / 6
 		if time.Since(h.heard) < 5*time.Second {
 			wait = 500 * time.Millisecond
 		}
@@ -158,7 +158,7 @@ func (h *hosts) startSender() {
 		h.t.Fatal(err)
 	}
 	h.send, err = sender.New(sender.Config{
-		Name: "prod", Signer: h.signer, Receiver: h.key.PublicKey(), Rate: monthRate, Geometry: g, Burst: monthBurst, Heartbeat: time.Hour, Announce: time.Minute,
+		Name: "prod", Signer: h.signer, Receiver: h.key.PublicKey(), Rate: monthRate, Geometry: g, Burst: monthBurst, Heartbeat: h.pace.every, Announce: h.pace.every / 60,
 		Clock: plain{}, Link: h, State: h.state, Scratch: h.dir, Log: zerolog.Nop(),
 		Repeat: sender.Repeat{Passes: 3, Spacing: 2 * h.pace.every, Spool: h.spool, History: 100},
 	})

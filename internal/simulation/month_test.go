@@ -59,6 +59,15 @@ func (h *hosts) list() []vault.Info {
 	return all
 }
 
+func (h *hosts) found(i vault.Info) vault.Found {
+	h.t.Helper()
+	f, err := vault.Lookup(filepath.Join(h.dir, "vault"), i)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return f
+}
+
 // by tells by what a restore point became whole.
 func (h *hosts) by(i *vault.Info) means {
 	switch {
@@ -96,17 +105,23 @@ func (h *hosts) sent() []sender.Remembered {
 // the sender finished and can send.
 func (h *hosts) lacking(age time.Duration) (all []vault.Found, finished int) {
 	h.t.Helper()
-	dir := filepath.Join(h.dir, "vault")
-	known, sent := map[string]vault.Info{}, map[string]bool{}
+	var open []vault.Info
 	for _, i := range h.list() {
-		known[i.Snapshot().Ref()] = i
+		if i.State != vault.Whole {
+			open = append(open, i)
+		}
 	}
+	if len(open) == 0 {
+		return nil, 0
+	}
+	sent := map[string]bool{}
 	for _, s := range h.sent() {
 		sent[s.Snapshot] = true
 	}
-	for ref, i := range known {
-		if i.State == vault.Whole || i.State == vault.Abandoned {
-			if i.State == vault.Abandoned && sent[ref] {
+	for _, i := range open {
+		ref := i.Snapshot().Ref()
+		if i.State == vault.Abandoned {
+			if sent[ref] {
 				h.t.Errorf("%s was finished and counts as abandoned", ref)
 			}
 			continue
@@ -114,11 +129,7 @@ func (h *hosts) lacking(age time.Duration) (all []vault.Found, finished int) {
 		if time.Since(i.Taken) < age {
 			continue
 		}
-		f, err := vault.Find(dir, ref)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		all = append(all, f)
+		all = append(all, h.found(i))
 		if sent[ref] && !h.gone[ref] {
 			finished++
 		}
@@ -231,11 +242,7 @@ func (h *hosts) verify() {
 		if i.State != vault.Whole {
 			continue
 		}
-		f, err := vault.Find(dir, i.Snapshot().Ref())
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		if r, err := vault.Verify(context.Background(), dir, f, nil); err != nil || len(r.Findings) > 0 {
+		if r, err := vault.Verify(context.Background(), dir, h.found(i), nil); err != nil || len(r.Findings) > 0 {
 			h.t.Errorf("%s: %v %v", i.Name, r.Findings, err)
 		}
 	}

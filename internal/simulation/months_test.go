@@ -14,11 +14,10 @@ import (
 	"time"
 )
 
-// How many seeds there are: as many as time allows, and with WEIR_LONG=1 all.
+// How many seeds there are, unless WEIR_SEEDS says so.
 const (
-	monthSeeds  = 5000
-	monthsLong  = 20000
-	monthsSpent = 75 * time.Second
+	monthSeeds = 100 // some seconds
+	monthsLong = 20000
 )
 
 // pace is how quickly life goes in a seed. Everything that happens, outages and
@@ -92,19 +91,11 @@ const tellEvery = 5 * time.Minute
 // TestMonths runs two hosts for weeks and months: snapshots twice a day over a link that
 // loses, outages of hours, both sides killed and started at any time. In the end
 // every snapshot that was sent is whole, or becomes so by the code that the vault
-// gives for it. WEIR_SEED=N runs that seed alone; WEIR_LONG=1 runs thousands.
+// gives for it. Each run begins at another seed, and says which; WEIR_SEED=N runs seed
+// N again, WEIR_SEEDS=M so many, WEIR_LONG=1 many thousands.
 func TestMonths(t *testing.T) {
-	first, last, within := uint64(1), uint64(monthSeeds), monthsSpent
-	if os.Getenv("WEIR_LONG") == "1" {
-		last, within = monthsLong, 24*time.Hour
-	}
-	if text := os.Getenv("WEIR_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("WEIR_SEED=%s is no number", text)
-		}
-		first, last = n, n
-	}
+	first, count := seedsOf(t)
+	t.Logf("from seed %d", first)
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	sums, began := make([]tally, len(weathers)), time.Now()
 	told := began
@@ -114,7 +105,7 @@ func TestMonths(t *testing.T) {
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for n := next.Add(1) - 1; n <= last && (n == first || time.Since(began) < within); n = next.Add(1) - 1 {
+			for n := next.Add(1) - 1; n < first+count; n = next.Add(1) - 1 {
 				got := seeded(t, n)
 				mu.Lock()
 				sums[n%uint64(len(weathers))].add(got)
@@ -127,8 +118,39 @@ func TestMonths(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d seeds in %v", min(next.Load()-first, last-first+1), time.Since(began).Round(time.Second))
+	t.Logf("%d seeds from %d in %v", count, first, time.Since(began).Round(time.Second))
 	t.Logf("by weather:\n%s", spell(sums))
+}
+
+// seedsOf returns the first seed and how many there are. The first goes by the time, so
+// that no two runs try the same.
+func seedsOf(t *testing.T) (first, count uint64) {
+	t.Helper()
+	first, count = uint64(time.Now().Unix())*monthSeeds, monthSeeds
+	if os.Getenv("WEIR_LONG") == "1" {
+		count = monthsLong
+	}
+	if n, ok := number(t, "WEIR_SEED"); ok {
+		first, count = n, 1
+	}
+	if n, ok := number(t, "WEIR_SEEDS"); ok {
+		count = n
+	}
+	return first, count
+}
+
+// number returns the number that a variable of the environment holds, if it does.
+func number(t *testing.T, name string) (uint64, bool) {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s is no number", name, text)
+	}
+	return n, true
 }
 
 // spell writes the tallies, one loss model a line.
