@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,6 +25,33 @@ func (g *store) agree(l *Listing) []Info {
 		g.t.Errorf("the listing says\n%+v, and List\n%+v", got, want)
 	}
 	return got
+}
+
+// TestLookup looks up what List has told of; what was published meanwhile is not found.
+func TestLookup(t *testing.T) {
+	g := newStore(t)
+	whole, partial := g.shot(1, 100), g.shot(2, 300)
+	g.send(whole)
+	if err := g.v.Touch(partial.Snapshot); err != nil {
+		t.Fatal(err)
+	}
+	told, err := List(g.dir)
+	if err != nil || len(told) != 2 {
+		t.Fatalf("%v %+v", err, told)
+	}
+	for _, i := range told {
+		want, err := Find(g.dir, i.Snapshot().Ref())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Lookup(g.dir, i); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v (%v), and Find says %+v", got, err, want)
+		}
+	}
+	g.send(partial)
+	if _, err := Lookup(g.dir, told[1]); !errors.Is(err, ErrNotFound) {
+		t.Errorf("published meanwhile: %v", err)
+	}
 }
 
 func TestListingFollowsTheVault(t *testing.T) {
