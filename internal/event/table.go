@@ -28,6 +28,7 @@ var Table = []Entry{
 	{FileUnreadable, "warn", "a file or directory could not be read; the reason is in the line"},
 	{FileSkipped, "warn", "a FIFO, socket or device is left out"},
 	{SessionStarted, "info", "the sender opened a session: new key, counter, geometry"},
+	{SessionFailed, "error", "the sender could not make its next session, as where its disk is full; the present one goes on, and it is tried again"},
 	{PassSent, "info", "a later pass or a refresh of a snapshot has left; a line of level warn says how much of it changed or vanished since"},
 	{PassFailed, "error", "a later pass or a refresh could not be sent; it is tried again"},
 	{RepairSent, "info", "what a repair code asked for has left"},
