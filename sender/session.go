@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/internal/event"
+	"weir/internal/pacing"
 	"weir/protocol"
 )
 
@@ -69,17 +70,16 @@ func (t *transmitter) nextSession(now time.Time) *outSession {
 }
 
 // begin makes the first session and announces it for longer than any outage that
-// parity bridges, so that the first block finds the receiver ready.
+// parity bridges, so that the first block finds the receiver ready. The announces are
+// counted: a host that is busy sends as many, and takes longer.
 func (t *transmitter) begin() (err error) {
 	if t.session, err = t.newSession(); err != nil {
 		return err
 	}
 	// On a slow link an announce itself takes longer than the pause behind it.
-	for end := t.cfg.Clock.Now().Add(tailGap(t.cfg.Burst)); ; {
-		if err := t.warmUp(1); err != nil || t.cfg.Clock.Now().After(end) {
-			return err
-		}
-	}
+	bits := len(t.lanes) * pacing.WireBytes(len(t.session.announce)) * 8
+	each := warmupEvery + time.Duration(float64(bits)/float64(t.cfg.Rate)*float64(time.Second))
+	return t.warmUp(2 + int(tailGap(t.cfg.Burst)/each))
 }
 
 // warmUp sends n announces, spaced.

@@ -56,6 +56,28 @@ func TestAnnounces(t *testing.T) {
 	})
 }
 
+// sleepy is the clock of a host that is busy.
+type sleepy struct{ plain }
+
+func (sleepy) Sleep(d time.Duration) { time.Sleep(d + 50*time.Millisecond) }
+
+// A busy host sends no fewer announces before its first block.
+func TestAnnouncesOfABusyHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Clock = sleepy{} })
+		r.push(Job{Stream: strings.NewReader("x"), As: "x"})
+		warm := 0
+		for _, a := range r.announces {
+			if a.at.Before(r.blocks[0].at) {
+				warm++
+			}
+		}
+		if warm < int(tailGap(r.cfg.Burst)/warmupEvery) {
+			t.Errorf("%d announces before the first block", warm)
+		}
+	})
+}
+
 // A long snapshot does not keep the announces from being repeated.
 func TestAnnouncesWhileSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
