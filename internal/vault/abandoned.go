@@ -17,6 +17,9 @@ const (
 	// snapshots of its source list most of it, and it need not come again for them.
 	abandonedKeep = 7 * 24 * time.Hour
 	clearEvery    = time.Hour
+	// clearEach bounds the abandoned snapshots that are forgotten at one Settle: an
+	// event is synced for each, and one sender may have maxPendingSender of them.
+	clearEach = 20
 )
 
 // Abandoned tells that the sender will never finish a snapshot. That counts only
@@ -97,9 +100,10 @@ func (l layout) unlisted(sender string) (f sweepFound) {
 	return f
 }
 
-// cleared forgets abandoned snapshots of which nothing is left.
+// cleared forgets some of the abandoned snapshots of which nothing is left.
 func (v *Vault) cleared(s *sweep) {
-	for _, snap := range s.gaveUp {
+	n := min(len(s.gaveUp), clearEach)
+	for _, snap := range s.gaveUp[:n] {
 		if p := v.pending[snap]; p == nil || p.AbandonedAt.IsZero() {
 			continue // its manifest has come after all
 		}
@@ -109,6 +113,7 @@ func (v *Vault) cleared(s *sweep) {
 		}
 		v.note(event.AbandonedCleared, snap, strconv.Itoa(s.freed)+" objects of the sender that no snapshot lists were removed")
 	}
-	v.log.Info().Str(event.Field, event.AbandonedCleared).Str("sender", s.sender).Int("snapshots", len(s.gaveUp)).Int("objects", s.freed).
+	s.gaveUp = s.gaveUp[n:]
+	v.log.Info().Str(event.Field, event.AbandonedCleared).Str("sender", s.sender).Int("snapshots", n).Int("objects", s.freed).
 		Msg("what came of abandoned snapshots and no other lists was removed")
 }

@@ -113,6 +113,7 @@ func (v *Vault) work(quiet bool) {
 	v.pruneIfDue()
 	v.removeSome()
 	v.clearIfDue()
+	v.dropSome()
 	v.sweepTrash()
 	v.scrubIfDue()
 	v.scrubSome(quiet)
@@ -130,8 +131,8 @@ func (v *Vault) finishWork(ctx context.Context) error {
 			return errYielded
 		}
 		v.removeSome()
-		swept, scrubbed, healed := !v.sweepTrash(), !v.scrubSome(true), !v.healSome()
-		if swept && scrubbed && healed && len(v.condemned) == 0 {
+		dropped, swept, scrubbed, healed := !v.dropSome(), !v.sweepTrash(), !v.scrubSome(true), !v.healSome()
+		if dropped && swept && scrubbed && healed && len(v.condemned) == 0 {
 			return v.scrubErr
 		}
 		time.Sleep(time.Millisecond) // what works beside us needs it

@@ -23,10 +23,11 @@ type bounds struct {
 	missingMost int            // missing objects that are remembered of one sender
 	partials    map[string]int // of each sender, objects in partial
 	partialMost int
+	leftOvers   map[string][]key // of each sender, partial objects that may be of no use any more
 }
 
 func newBounds() bounds {
-	return bounds{sources: map[string]map[string]bool{}, often: map[notedKey]*allowance{}, missingMost: missingMost, partials: map[string]int{}, partialMost: maxPartial}
+	return bounds{sources: map[string]map[string]bool{}, often: map[notedKey]*allowance{}, missingMost: missingMost, partials: map[string]int{}, partialMost: maxPartial, leftOvers: map[string][]key{}}
 }
 
 // mayBegin returns ErrLimit where a sender has too much that is not whole, or too

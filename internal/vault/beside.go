@@ -26,20 +26,29 @@ const (
 	// row, and for one part in onceShare of the time.
 	onceBurst = 4 * time.Second
 	onceShare = 5
+	// onceMost is how long one snapshot may be worked on at once. A small manifest can
+	// list deep paths of a hundred thousand directories, or content that has to be copied.
+	onceMost = 100 * time.Millisecond
 )
 
 // beside is what goes on beside the vault's goroutine, and whose turn it is.
 type beside struct {
 	burst time.Duration
+	most  time.Duration    // see onceMost
 	sites map[string]*site // by sender
 	turns map[string]int64 // of each sender, the latest
 	turn  int64
 	once  map[string]*onceTime
 	busy  atomic.Int64 // snapshots that are worked on or wait for that
+
+	chores    map[string][]chore  // by sender
+	claims    map[Snapshot][]Hash // manifests that came for restore points whose own is being read
+	discarded int                 // restore points that were built for nothing
 }
 
 func newBeside() beside {
-	return beside{burst: onceBurst, sites: map[string]*site{}, turns: map[string]int64{}, once: map[string]*onceTime{}}
+	return beside{burst: onceBurst, most: onceMost, sites: map[string]*site{}, turns: map[string]int64{}, once: map[string]*onceTime{},
+		chores: map[string][]chore{}, claims: map[Snapshot][]Hash{}}
 }
 
 // onceTime is how long a sender's publications may still take at once.
@@ -60,15 +69,17 @@ func (b *beside) onceOf(sender string, now time.Time) *onceTime {
 
 // site is a snapshot that is worked on beside the vault's goroutine.
 type site struct {
-	live    *pending       // the vault goroutine's
-	ref     *ManifestRef   // of live when this began
-	own     *pending       // a copy for the one that works
-	checked bool           // its manifest was to be checked, and no more
-	report  *partialReport // what it lacks was to be told, and no more
+	live    *pending             // the vault goroutine's
+	ref     *ManifestRef         // of live when this began
+	own     *pending             // a copy for the one that works
+	checked bool                 // its manifest was to be checked, and no more
+	came    map[ObjectID]content // objects of the sender that became complete meanwhile
+	report  *partialReport       // what it lacks was to be told, and no more
 	change  masschange.Measure
 	history []masschange.Measure
 	built   bool // below staging/
 	err     error
+	then    func(error) error // of a chore, may be nil
 	begun   time.Time
 	stop    atomic.Bool
 	done    chan struct{}
@@ -92,13 +103,17 @@ func (v *Vault) ripe(p *pending) bool {
 // goesBeside reports whether the work on a snapshot is too much to be done at once.
 // What stands in its place already only has to be brought to its end.
 func (v *Vault) goesBeside(p *pending, now time.Time) bool {
-	return (p.Ref.Size > v.opt.Beside || v.onceOf(p.Sender, now).left <= 0) && !exists(v.point(p.snap))
+	return (p.long || p.Ref.Size > v.opt.Beside || v.onceOf(p.Sender, now).left <= 0) && !exists(v.point(p.snap))
 }
 
 // startSites begins the work on the snapshots whose turn it is.
 func (v *Vault) startSites() {
 	for len(v.sites) < maxBeside {
-		p := v.nextTurn()
+		p, sender := v.nextTurn(), v.nextChore()
+		if sender != "" && (p == nil || v.turns[sender] <= v.turns[p.Sender]) {
+			v.beginChore(sender)
+			continue
+		}
 		if p == nil {
 			break
 		}
@@ -153,7 +168,7 @@ func (v *Vault) beginSite(p *pending) error {
 	own := *p
 	ref := *p.Ref
 	own.Ref, own.missing = &ref, nil
-	s := &site{live: p, ref: p.Ref, own: &own, checked: !p.manifest, history: readHistory(v.layout, p.snap), begun: time.Now(), done: make(chan struct{})}
+	s := &site{live: p, ref: p.Ref, own: &own, checked: !p.manifest, history: readHistory(v.layout, p.snap), begun: time.Now(), done: make(chan struct{}), came: map[ObjectID]content{}}
 	b.stopped = s.stopped
 	p.stale = false
 	v.occupy(s)
@@ -172,9 +187,13 @@ func (v *Vault) beginSite(p *pending) error {
 
 // occupy gives the snapshot of a site its turn.
 func (v *Vault) occupy(s *site) {
-	sender := s.live.Sender
+	s.live.site = s
+	v.occupyFor(s, s.live.Sender)
+}
+
+func (v *Vault) occupyFor(s *site, sender string) {
 	v.turn++
-	v.sites[sender], v.turns[sender], s.live.site = s, v.turn, s
+	v.sites[sender], v.turns[sender] = s, v.turn
 }
 
 // beginReport begins to look up what a snapshot lacks, for people.
@@ -237,7 +256,7 @@ func (v *Vault) collectSites() {
 func (v *Vault) collect(s *site) error {
 	p := s.live
 	if p == nil {
-		return s.err // something was thrown away
+		return s.endChore()
 	}
 	p.site = nil
 	if s.report != nil {
@@ -260,7 +279,7 @@ func (v *Vault) collect(s *site) error {
 		return v.advance(p)
 	}
 	p.missing, p.more = s.own.missing, s.own.more
-	v.secondLook(p)
+	v.takeWhatCame(p, s)
 	switch {
 	case errors.Is(s.err, errMismatch):
 		v.disown(s.err)
@@ -277,7 +296,7 @@ func (v *Vault) collect(s *site) error {
 		v.throwAway(s)
 		return nil
 	}
-	p.Received, p.copies = s.own.Received, s.own.copies
+	p.Received, p.copies, p.broken = s.own.Received, s.own.copies, s.own.broken
 	if err := v.unveil(p, s.change, s.history); err != nil {
 		v.postpone(p)
 		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
@@ -294,17 +313,14 @@ func (v *Vault) saidRevoked(p *pending) bool {
 	return revoked
 }
 
-// throwAway removes what was built for nothing. That takes as long as building it.
+// throwAway removes what was built for nothing.
 func (v *Vault) throwAway(s *site) {
 	if !s.built {
 		return
 	}
-	gone, l, snap := &site{done: make(chan struct{})}, v.layout, s.own.snap
-	v.sites[snap.Sender] = gone
-	go func() {
-		defer close(gone.done)
-		gone.err = l.unstage(snap)
-	}()
+	if err := v.discard(s.own.Sender, v.staging(s.own.snap)); err != nil {
+		v.troubled(err)
+	}
 }
 
 // stopSites ends all work and waits until nobody works. What was under way is begun

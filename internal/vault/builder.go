@@ -28,6 +28,20 @@ type builder struct {
 // errStopped ends the work of a builder that is not waited for.
 var errStopped = errors.New("the vault is being closed")
 
+// errTooLong ends work that is too much to be done on the vault's goroutine.
+var errTooLong = errors.New("it goes on beside what comes")
+
+// withinOnce ends the work of a builder that takes longer than that.
+func withinOnce(most time.Duration) func() error {
+	end := time.Now().Add(most)
+	return func() error {
+		if time.Now().After(end) {
+			return errTooLong
+		}
+		return nil
+	}
+}
+
 // builder returns one that works on the vault's goroutine.
 func (v *Vault) builder() *builder {
 	return &builder{layout: v.layout, disk: v.disk, space: &v.space, catalog: v.catalog, root: v.root,
@@ -40,6 +54,9 @@ func (b *builder) build(p *pending, history []masschange.Measure, now time.Time)
 	change, err := b.measureChange(p, history)
 	if err != nil {
 		return change, fmt.Errorf("comparing it with the one before: %w", err)
+	}
+	if p.broken, err = b.breaksChain(p); err != nil {
+		return change, err
 	}
 	p.Received = now
 	if err := b.stage(p); err != nil {

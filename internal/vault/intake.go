@@ -19,11 +19,11 @@ import (
 
 // takeManifest unpacks and checks the manifest, if its object is there. A bad one
 // is refused, and the snapshot waits for another.
-func (v *Vault) takeManifest(p *pending) (bool, error) {
+func (v *Vault) takeManifest(p *pending, b *builder) (bool, error) {
 	if !v.manifestCame(p) {
 		return false, nil
 	}
-	return v.putManifest(p, v.builder().checkManifest(p, v.mayHaveSigned(p)))
+	return v.putManifest(p, b.checkManifest(p, v.mayHaveSigned(p)))
 }
 
 // manifestCame reports whether the packed manifest is there, and somebody may have
@@ -104,8 +104,8 @@ func (b *builder) unpackManifest(p *pending, keys []ed25519.PublicKey, path stri
 		switch {
 		case w.err != nil:
 			return w.err
-		case errors.Is(read.err, errStopped):
-			return errStopped
+		case errors.Is(read.err, errStopped) || errors.Is(read.err, errTooLong):
+			return read.err
 		case read.err != nil:
 			return fmt.Errorf("%w; %w", read.err, errUnread)
 		}

@@ -106,6 +106,9 @@ func (v *Vault) gained(k key, c content) {
 // freshen notes an object that is complete and not synced yet.
 func (v *Vault) freshen(k key, c content) {
 	v.fresh[k] = c
+	if s := v.sites[k.sender]; s != nil && s.came != nil {
+		s.came[k.id] = c
+	}
 	if v.damage[k] != nil {
 		v.regained[k] = true
 	}

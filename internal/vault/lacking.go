@@ -17,13 +17,13 @@ const (
 )
 
 // refresh makes the set of missing objects anew from the manifest.
-func (v *Vault) refresh(p *pending) (err error) {
+func (v *Vault) refresh(p *pending, b *builder) (err error) {
 	if !p.stale {
 		return nil
 	}
 	p.missing, p.stale = nil, false
 	have := func(id ObjectID) (content, bool) { return v.recorded(key{p.Sender, id}) }
-	p.missing, p.more, err = v.builder().listMissing(p, v.missingRoom(p.Sender), have)
+	p.missing, p.more, err = b.listMissing(p, v.missingRoom(p.Sender), have)
 	v.secondLook(p)
 	return err
 }
@@ -57,6 +57,18 @@ func (v *Vault) secondLook(p *pending) {
 		if have, ok := v.known(key{p.Sender, id}); ok && have == c {
 			delete(p.missing, id)
 		}
+	}
+}
+
+// takeWhatCame does that for a snapshot that was looked at beside. There may be a
+// million of them, so only those are gone through that became complete meanwhile.
+func (v *Vault) takeWhatCame(p *pending, s *site) {
+	if v.orphans {
+		v.secondLook(p)
+		return
+	}
+	for id, c := range s.came {
+		p.gain(id, c)
 	}
 }
 

@@ -110,7 +110,7 @@ func (b *builder) copyAt(from string, dir int, name string) (c content, err erro
 	}
 	defer out.Close()
 	h := sha256.New()
-	if c.Size, err = io.Copy(io.MultiWriter(h, &diskWriter{disk: &b.disk, file: out}), in); err != nil {
+	if c.Size, err = io.Copy(io.MultiWriter(h, &diskWriter{disk: &b.disk, file: out}), &diskReader{file: in, stopped: b.stopped}); err != nil {
 		return c, err
 	}
 	h.Sum(c.SHA256[:0])

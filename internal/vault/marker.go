@@ -97,16 +97,10 @@ func (v *Vault) syncDirs(dirs ...string) error {
 
 // withdraw takes a restore point back that could not be secured.
 func (v *Vault) withdraw(s Snapshot) error {
-	if err := v.unstage(s); err != nil {
-		return err
-	}
 	if err := os.Chmod(v.point(s), 0o755); err != nil {
 		return fmt.Errorf("taking %s back: %w", s.Ref(), err)
 	}
-	if err := v.disk.rename(v.point(s), v.staging(s)); err != nil {
-		return fmt.Errorf("taking %s back: %w", s.Ref(), err)
-	}
-	return v.unstage(s)
+	return v.discard(s.Sender, v.point(s))
 }
 
 // takeUpPlaced brings the publication to its end of a restore point that stood in
@@ -124,6 +118,11 @@ func (v *Vault) takeUpPlaced(p *pending) error {
 	sum, _, err := sumFile(filepath.Join(v.point(p.snap), manifestFile))
 	if err != nil {
 		return err
+	}
+	if p.Ref != nil {
+		if p.broken, err = v.builder().breaksChain(p); err != nil {
+			return err
+		}
 	}
 	v.published(p, sum)
 	return nil

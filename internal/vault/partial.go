@@ -221,39 +221,6 @@ func (v *Vault) removeMap(k key) error {
 	return v.disk.syncPath(filepath.Dir(v.incoming(k)))
 }
 
-// dropLeftOvers removes the partial objects of a sender that came for a snapshot
-// that is whole without them, as when a file changed while it was read.
-func (v *Vault) dropLeftOvers(sender string) {
-	gone := map[key]bool{}
-	for k, of := range v.partial {
-		gone[k] = v.isLeftOver(k, of)
-	}
-	for k, o := range v.open {
-		gone[k] = v.isLeftOver(k, o.of)
-	}
-	for k, left := range gone {
-		switch o := v.open[k]; {
-		case !left || k.sender != sender:
-		case o != nil:
-			v.drop(o)
-		default:
-			v.dropPartial(k)
-		}
-	}
-}
-
-func (v *Vault) isLeftOver(k key, came string) bool {
-	for _, p := range v.pending {
-		if p.Sender != k.sender || !p.AbandonedAt.IsZero() && (of(p.snap) != came || v.followed(p.snap)) {
-			continue
-		}
-		if _, listed := p.missing[k.id]; !p.manifest || listed || of(p.snap) == came {
-			return false
-		}
-	}
-	return came != ""
-}
-
 func decodeHash(s string, h *Hash) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && copy(h[:], b) == len(b) && len(b) == len(h)

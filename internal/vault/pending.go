@@ -40,6 +40,7 @@ type pending struct {
 	Info
 	Ref      *ManifestRef `json:"ref,omitempty"`
 	snap     Snapshot
+	of       string               // see of
 	manifest bool                 // manifest.jsonl is there and good
 	missing  map[ObjectID]content // what the manifest lists and the vault lacks
 	more     bool                 // more is missing than missing holds
@@ -50,6 +51,8 @@ type pending struct {
 	notTill  time.Time            // when it is worth trying again
 	unsaved  bool                 // info.json could not be written
 	waits    bool                 // to be worked on beside
+	long     bool                 // it took too long to be done at once
+	broken   bool                 // it does not name the manifest before it
 	tells    bool                 // to be told beside what it lacks
 	site     *site                // where it is worked on beside, or nil
 	copies   map[ObjectID]string  // files in its tree that are to take the place of objects
@@ -118,7 +121,7 @@ func (v *Vault) Touch(s Snapshot) error {
 	if err := v.mayBegin(s); err != nil {
 		return err
 	}
-	p := &pending{snap: s, Info: Info{
+	p := &pending{snap: s, of: of(s), Info: Info{
 		Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken,
 		Received: v.clock.read(), State: Partial,
 	}}
@@ -195,7 +198,7 @@ func (v *Vault) loadPending() error {
 		if err != nil || json.Unmarshal(data, p) != nil {
 			p = &pending{snap: s, Info: Info{Received: v.clock.read()}}
 		}
-		p.Name, p.Sender, p.Source, p.Number, p.Taken, p.State = s.Name(), s.Sender, s.Source, s.Number, s.Taken, Partial
+		p.of, p.Name, p.Sender, p.Source, p.Number, p.Taken, p.State = of(s), s.Name(), s.Sender, s.Source, s.Number, s.Taken, Partial
 		v.pending[s] = p
 		_, merr := os.Lstat(filepath.Join(dir, manifestFile))
 		p.manifest = merr == nil && p.Ref != nil
@@ -232,7 +235,7 @@ func (v *Vault) takeUp(placed []*pending) error {
 		if p.stale && v.goesBeside(p, begun) {
 			continue // of thousands of large ones nobody could wait for the last
 		}
-		if err := v.refresh(p); err != nil {
+		if err := v.refresh(p, v.builder()); err != nil {
 			v.troubled(err)
 		}
 		v.onceOf(p.Sender, begun).left -= time.Since(begun)
@@ -289,41 +292,6 @@ func (v *Vault) dropManifest(p *pending) error {
 	return nil
 }
 
-// compare holds a manifest against the one that is published.
-func (v *Vault) compare(s Snapshot, ref ManifestRef) error {
-	if !v.isPublished(s) || v.isRemoved(s) {
-		return nil // it could not be noted, the disk makes trouble
-	}
-	if b := v.bare[s]; b != nil {
-		return v.failed(v.expectManifest(s, b, ref))
-	}
-	sum, err := v.listedSum(s)
-	if err != nil {
-		return v.failed(err)
-	}
-	if sum != ref.SHA256 {
-		v.noteOften(event.ManifestRefused, s, "another manifest for a restore point that is published: "+ref.SHA256.String())
-		return fmt.Errorf("another manifest for %s: %w", s.Ref(), ErrConflict)
-	}
-	return nil
-}
-
-// listedSum returns the hash of a published manifest. It is reckoned once: that costs
-// seconds, and to ask for it costs a sender next to nothing.
-func (v *Vault) listedSum(s Snapshot) (sum Hash, err error) {
-	if sum, ok := v.listed[s]; ok {
-		return sum, nil
-	}
-	if sum, _, err = sumFile(filepath.Join(v.point(s), manifestFile)); err != nil {
-		return sum, err
-	}
-	if len(v.listed) >= maxPending {
-		clear(v.listed)
-	}
-	v.listed[s] = sum
-	return sum, nil
-}
-
 // advance takes a snapshot as far as it goes: manifest, then publication. What
 // took long and came to nothing has to wait, so that the others get their turn.
 func (v *Vault) advance(p *pending) error {
@@ -348,17 +316,29 @@ func (v *Vault) pause(p *pending, since time.Time) {
 	}
 }
 
+// attempt does that at once. What turns out to take long goes on beside.
 func (v *Vault) attempt(p *pending) error {
+	b := v.builder()
+	b.stopped = withinOnce(v.most)
+	err := v.attemptOnce(p, b)
+	if errors.Is(err, errTooLong) {
+		p.long, p.waits, p.stale = true, true, p.manifest
+		return nil
+	}
+	return err
+}
+
+func (v *Vault) attemptOnce(p *pending, b *builder) error {
 	if !p.manifest {
-		if ok, err := v.takeManifest(p); err != nil || !ok {
+		if ok, err := v.takeManifest(p, b); err != nil || !ok {
 			return err
 		}
 	}
-	if err := v.refresh(p); err != nil {
+	if err := v.refresh(p, b); err != nil {
 		return err
 	}
 	if len(p.missing) > 0 || p.more || v.saidRevoked(p) {
 		return nil
 	}
-	return v.publish(p)
+	return v.publish(p, b)
 }

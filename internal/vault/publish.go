@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"weir/internal/event"
@@ -17,23 +16,25 @@ var errMismatch = errors.New("an object is not what the manifest lists")
 
 // publish makes a restore point of a snapshot that lacks nothing. See the package
 // comment for the order, which is what survives a power cut.
-func (v *Vault) publish(p *pending) error {
+func (v *Vault) publish(p *pending, b *builder) error {
 	if v.postponed(p) {
 		return nil
 	}
-	err := v.tryToPublish(p)
-	if errors.Is(err, errMismatch) {
+	err := v.tryToPublish(p, b)
+	switch {
+	case errors.Is(err, errMismatch):
 		p.stale = true
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, errTooLong):
+		return err
+	case err != nil:
 		v.postpone(p)
 		return fmt.Errorf("publishing %s: %w", p.snap.Ref(), err)
 	}
 	return nil
 }
 
-func (v *Vault) tryToPublish(p *pending) error {
+func (v *Vault) tryToPublish(p *pending, b *builder) error {
 	if done, err := v.settlePlaced(p); done || err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (v *Vault) tryToPublish(p *pending) error {
 		return err
 	}
 	history := readHistory(v.layout, p.snap)
-	change, err := v.builder().build(p, history, v.clock.read())
+	change, err := b.build(p, history, v.clock.read())
 	if err != nil {
 		v.disown(err)
 		return err
@@ -103,8 +104,9 @@ func (v *Vault) published(p *pending, sum Hash) {
 		v.note(event.SnapshotWhole, p.snap, sum.String())
 		v.disk.point("noted")
 	}
+	v.remember(p.snap, sum)
 	if p.Ref != nil {
-		v.checkChain(p)
+		v.noteChain(p)
 		v.stored(p.Sender, p.Source, Fill{-p.Ref.ObjectSize, -1})
 	}
 	delete(v.pending, p.snap)
@@ -179,22 +181,4 @@ func (v *Vault) publishReady() error {
 		v.troubled(first)
 	}
 	return nil
-}
-
-// checkChain compares the previous manifest that a manifest names with the one
-// that is published. Another one means that the sender's state was lost, or that
-// somebody else wrote one of the two; either way an operator should know.
-func (v *Vault) checkChain(p *pending) {
-	dirs, err := filepath.Glob(filepath.Join(globQuote(v.dir), p.Sender, p.Source, fmt.Sprintf("*.%06d", p.Number-1)))
-	if err != nil || len(dirs) == 0 {
-		return
-	}
-	for _, dir := range dirs {
-		if sum, _, err := sumFile(filepath.Join(dir, manifestFile)); err == nil && sum == p.Ref.Previous {
-			return
-		}
-	}
-	v.log.Warn().Str(event.Field, event.ManifestBroken).Str("snapshot", p.snap.Ref()).
-		Msg("the manifest does not name the one before it that is stored here: was the sender's state lost?")
-	v.note(event.ManifestBroken, p.snap, p.Ref.Previous.String())
 }

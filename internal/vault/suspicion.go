@@ -120,6 +120,9 @@ func (b *builder) compare(p *pending, path string) (m masschange.Measure, err er
 	})
 	m.Name = p.snap.Name()
 	for _, e := range picked {
+		if serr := b.stopped(); serr != nil {
+			return m, serr
+		}
 		if sample := b.sample(key{p.Sender, ObjectID(e.Object)}, e.Size); len(sample) >= masschange.MinSample {
 			m.Sampled++
 			if masschange.Dense(sample) {

@@ -37,7 +37,7 @@ type sweep struct {
 	found  chan sweepFound
 	ids    []ObjectID // left to be freed
 	freed  int
-	gaveUp []Snapshot // abandoned ones that this is about, instead of dir
+	gaveUp []Snapshot // abandoned ones that this is about, instead of dir; those that are left
 	ready  bool       // found has been read
 }
 
@@ -83,10 +83,13 @@ func (v *Vault) sweepTrash() bool {
 	s.freed += n
 	if s.ids = s.ids[n:]; len(s.ids) == 0 {
 		v.disk.point("freed")
-		if v.sweep = nil; s.gaveUp != nil {
-			v.cleared(s)
+		if s.gaveUp != nil {
+			if v.cleared(s); len(s.gaveUp) == 0 {
+				v.sweep = nil
+			}
 			return true
 		}
+		v.sweep = nil
 		if err := removeBelow(filepath.Dir(s.dir), filepath.Base(s.dir)); err != nil {
 			v.troubled(fmt.Errorf("emptying the trash: %w", err))
 		}

@@ -222,6 +222,9 @@ func within(p, dir string) bool {
 // push makes the directory name in the present one and goes into it. Only the
 // deepest one is open: a manifest can be deeper than there are descriptors.
 func (t *tree) push(full, name string) error {
+	if err := t.stopped(); err != nil {
+		return err
+	}
 	at := int(t.at.Fd())
 	if err := unix.Mkdirat(at, name, 0o755); err != nil {
 		return err
