@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"weir/internal/config"
-	"weir/internal/exit"
 	"weir/internal/steward"
 	"weir/internal/terminal"
 	"weir/internal/vault"
@@ -41,20 +39,23 @@ func (p *place) ask(ctx context.Context, action, ref string, detail, result any)
 	return steward.Ask(ctx, dir, opt, action, ref, detail, result)
 }
 
-// options returns the rules for the vault in dir.
+// options returns the rules for the vault in dir. Where they are not known it says
+// what the command goes without.
 func (p *place) options(dir string) (vault.Options, error) {
-	c, err := config.LoadReceiver(p.config)
-	switch {
-	case errors.Is(err, config.ErrInvalid):
-		return vault.Options{}, exit.With(exit.Usage, err)
-	case err != nil:
-		return vault.Options{}, nil // a vault alone, carried away from its receiver
+	c, err := p.receiver()
+	if errors.Is(err, errUnknown) {
+		fmt.Fprintf(os.Stderr, noRules, err)
+		return vault.Options{}, nil
+	}
+	if err != nil {
+		return vault.Options{}, err
 	}
 	here, err := os.Stat(dir)
 	if err != nil {
 		return vault.Options{}, fmt.Errorf(badVault, err)
 	}
 	if there, err := os.Stat(c.Vault); err != nil || !os.SameFile(here, there) {
+		fmt.Fprintf(os.Stderr, noRules, fmt.Sprintf(otherVault, p.config, c.Vault))
 		return vault.Options{}, nil
 	}
 	return steward.Options(c)

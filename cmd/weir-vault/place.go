@@ -17,6 +17,7 @@ import (
 // configuration.
 type place struct {
 	vault, config string
+	given         func() bool // whether the configuration was named
 }
 
 func placeFlags(root *cobra.Command) *place {
@@ -24,21 +25,41 @@ func placeFlags(root *cobra.Command) *place {
 	f := root.PersistentFlags()
 	f.StringVar(&p.vault, "vault", "", vaultFlag)
 	f.StringVar(&p.config, "config", config.ReceiverPath, configFlag)
+	p.given = func() bool { return f.Changed("config") }
 	return p
+}
+
+// errUnknown says that the configuration cannot be read and nobody has named it: it
+// is of a vault alone, carried away from its receiver.
+var errUnknown = errors.New("no configuration is known")
+
+// receiver returns the receiver's configuration.
+func (p *place) receiver() (config.Receiver, error) {
+	c, err := config.LoadReceiver(p.config)
+	switch {
+	case errors.Is(err, config.ErrInvalid):
+		return c, exit.With(exit.Usage, err)
+	case err != nil && p.given():
+		return c, fmt.Errorf(badConfig, err)
+	case err != nil:
+		return c, fmt.Errorf("%w: %w", errUnknown, err)
+	}
+	return c, nil
 }
 
 // dir returns the vault's directory, which is there.
 func (p *place) dir() (string, error) {
 	dir := p.vault
-	if dir == "" {
-		c, err := config.LoadReceiver(p.config)
+	if dir == "" || p.given() {
+		c, err := p.receiver()
 		switch {
-		case errors.Is(err, config.ErrInvalid):
-			return "", exit.With(exit.Usage, err)
-		case err != nil:
+		case errors.Is(err, errUnknown):
 			return "", fmt.Errorf(noVault, err)
+		case err != nil:
+			return "", err
+		case dir == "":
+			dir = c.Vault
 		}
-		dir = c.Vault
 	}
 	if info, err := os.Stat(dir); err != nil {
 		return "", fmt.Errorf(badVault, err)

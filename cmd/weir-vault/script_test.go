@@ -107,6 +107,9 @@ func publish(ts *testscript.TestScript, _ bool, args []string) {
 		Signature: manifest.Sign(scriptKey, w.Digest()), PublicKey: scriptKey.Public().(ed25519.PublicKey),
 	}))
 	ts.Check(v.Settle(true))
+	for v.Building() { // on a busy machine
+		ts.Check(v.Settle(true))
+	}
 	ts.Check(v.Close())
 }
 

@@ -31,14 +31,14 @@ func statusCommand(p *place) *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, jsonFlag)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for {
-			s, running, err := p.status()
+			s, err := p.status()
 			if err != nil {
 				return err
 			}
 			if watch && term.IsTerminal(int(os.Stdout.Fd())) {
 				fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
 			}
-			if err := printStatus(cmd.OutOrStdout(), s, running, asJSON); err != nil {
+			if err := printStatus(cmd.OutOrStdout(), s, asJSON); err != nil {
 				return err
 			}
 			if !watch {
@@ -54,37 +54,50 @@ func statusCommand(p *place) *cobra.Command {
 	return cmd
 }
 
-// status returns what the receiver has written; where none runs, what the tree
-// tells, with the alarms and links that were last written.
-func (p *place) status() (s *status.Status, running bool, err error) {
+// shown is how things stand, and who says so.
+type shown struct {
+	*status.Status
+	running bool  // the receiver does
+	torn    error // what it wrote cannot be read
+}
+
+// status returns what the receiver has written; where none runs, or that is torn, what
+// the tree tells, with the alarms and links that were last written.
+func (p *place) status() (s shown, err error) {
 	dir, err := p.dir()
 	if err != nil {
-		return nil, false, err
+		return s, err
 	}
-	from := filepath.Join(dir, config.StatusDir)
-	if p.vault == "" {
-		if c, err := config.LoadReceiver(p.config); err == nil {
-			from = c.Status
-		}
+	from, err := p.statusDir(dir)
+	if err != nil {
+		return s, err
 	}
 	last, err := status.Read(from)
-	if err == nil && !last.Stale(time.Now()) {
-		return last, true, nil
-	}
-	if err != nil && !errors.Is(err, status.ErrNone) {
-		return nil, false, err
+	switch {
+	case err == nil && !last.Stale(time.Now()):
+		return shown{last, true, nil}, nil
+	case errors.Is(err, status.ErrTorn):
+		s.torn = err
+	case err != nil && !errors.Is(err, status.ErrNone):
+		return s, err
 	}
 	host, _ := os.Hostname()
-	s, terr := report.Tree(report.Config{
+	s.Status, err = report.Tree(report.Config{
 		Vault: dir, Host: host, Now: time.Now, Rule: func(string, string) expectation.Rule { return expectation.Rule{} },
 	})
-	if terr != nil {
-		return nil, false, terr
-	}
-	if last != nil {
+	if err == nil && last != nil {
 		s.Started, s.Alarms, s.Senders, s.Scrub, s.Attested = last.Written, standing(last.Alarms, s.Alarms), last.Senders, last.Scrub, last.Attested
 	}
-	return s, false, nil
+	return s, err
+}
+
+// statusDir returns the directory in which the receiver writes how things stand.
+func (p *place) statusDir(dir string) (string, error) {
+	if p.vault != "" && !p.given() {
+		return filepath.Join(dir, config.StatusDir), nil
+	}
+	c, err := p.receiver()
+	return c.Status, err
 }
 
 // standing returns the alarms that were on when the receiver ended, with those of
@@ -94,19 +107,25 @@ func standing(last, tree []expectation.Alarm) []expectation.Alarm {
 	return append(kept, tree...)
 }
 
-func printStatus(w io.Writer, s *status.Status, running, asJSON bool) error {
+func printStatus(w io.Writer, s shown, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, s)
+		return printJSON(w, s.Status)
 	}
-	if !running {
+	switch {
+	case s.torn != nil:
+		fmt.Fprintln(w, statusTorn)
+	case !s.running:
 		fmt.Fprintln(w, statusNone)
 	}
-	status.WriteText(w, s)
+	status.WriteText(w, s.Status)
 	return nil
 }
 
-// verdict makes alarms the exit code.
-func verdict(s *status.Status) error {
+// verdict makes alarms, and what is damaged, the exit code.
+func verdict(s shown) error {
+	if s.torn != nil {
+		return exit.With(exit.Damaged, s.torn)
+	}
 	if n := len(s.Alarms); n > 0 {
 		return exit.With(exit.Damaged, fmt.Errorf(statusBad, n))
 	}

@@ -15,6 +15,14 @@ or not whole.`
 	configFlag = "configuration file of the receiver"
 	noVault    = "finding the vault: %w; name it with --vault DIR"
 	badVault   = "opening the vault: %w; name the right directory with --vault DIR"
+	badConfig  = "reading the configuration that --config names: %w"
+	// Why.
+	noRules = `weir-vault: %v
+weir-vault: so unless weir-recv runs and does it, the keys of senders, keep_* rules, quotas and clock_hold are not known:
+weir-vault: nothing is published or removed by rule; name the vault's configuration with --config FILE
+`
+	// Configuration, vault.
+	otherVault = "%s is of another vault, %s"
 	jsonFlag   = "print JSON"
 
 	statusShort = "Show how things stand"
@@ -23,6 +31,7 @@ no weir-recv runs it says so, and shows what the vault itself tells. It ends wit
 if something is not as expected.`
 	watchFlag  = "look again every two seconds, until interrupted"
 	statusNone = "NO RECEIVER RUNS HERE: this is what the vault tells, and what was last known of links and alarms."
+	statusTorn = "WHAT WEIR-RECV WROTE LAST CANNOT BE READ: this is what the vault tells, and links and alarms are not known."
 	// Alarms.
 	statusBad = "not as expected: %d"
 

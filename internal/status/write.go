@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"weir/internal/textfile"
 )
@@ -49,8 +50,28 @@ const maxFile = 256 << 20
 // ErrNone is returned where there is no status file.
 var ErrNone = errors.New("no receiver has written a status here")
 
+// ErrTorn is returned for a status file that is cut short, or is none.
+var ErrTorn = errors.New("it is torn, as a power cut may leave it; weir-recv writes it anew")
+
+// A file that is torn may just be in the making, where the file system does not replace
+// files at once: it is looked at again for some time.
+const (
+	tornTries = 5
+	tornPause = 20 * time.Millisecond
+)
+
 // Read returns the status in dir.
-func Read(dir string) (*Status, error) {
+func Read(dir string) (s *Status, err error) {
+	for range tornTries {
+		if s, err = readOnce(dir); !errors.Is(err, ErrTorn) {
+			break
+		}
+		time.Sleep(tornPause)
+	}
+	return s, err
+}
+
+func readOnce(dir string) (*Status, error) {
 	f, err := os.Open(filepath.Join(dir, JSONFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNone)
@@ -61,7 +82,7 @@ func Read(dir string) (*Status, error) {
 	defer f.Close()
 	s := &Status{}
 	if err := json.NewDecoder(io.LimitReader(f, maxFile)).Decode(s); err != nil {
-		return nil, fmt.Errorf("reading the status in %s: %w", dir, err)
+		return nil, fmt.Errorf("reading %s: %w (%w)", f.Name(), ErrTorn, err)
 	}
 	if s.Version != Version {
 		return nil, fmt.Errorf("reading the status in %s: it has the version %d, this program knows %d", dir, s.Version, Version)

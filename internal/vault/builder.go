@@ -31,15 +31,17 @@ var errStopped = errors.New("the vault is being closed")
 // errTooLong ends work that is too much to be done on the vault's goroutine.
 var errTooLong = errors.New("it goes on beside what comes")
 
-// withinOnce ends the work of a builder that takes longer than that.
-func withinOnce(most time.Duration) func() error {
-	end := time.Now().Add(most)
-	return func() error {
+// briefBuilder returns one that gives up, on the vault's goroutine, what takes longer
+// than is bearable there. How long the disk takes to sync in the end is no part of that.
+func (v *Vault) briefBuilder() *builder {
+	b, end := v.builder(), time.Now().Add(v.most)
+	b.stopped = func() error {
 		if time.Now().After(end) {
 			return errTooLong
 		}
 		return nil
 	}
+	return b
 }
 
 // builder returns one that works on the vault's goroutine.

@@ -318,9 +318,7 @@ func (v *Vault) pause(p *pending, since time.Time) {
 
 // attempt does that at once. What turns out to take long goes on beside.
 func (v *Vault) attempt(p *pending) error {
-	b := v.builder()
-	b.stopped = withinOnce(v.most)
-	err := v.attemptOnce(p, b)
+	err := v.attemptOnce(p)
 	if errors.Is(err, errTooLong) {
 		p.long, p.waits, p.stale = true, true, p.manifest
 		return nil
@@ -328,17 +326,17 @@ func (v *Vault) attempt(p *pending) error {
 	return err
 }
 
-func (v *Vault) attemptOnce(p *pending, b *builder) error {
+func (v *Vault) attemptOnce(p *pending) error {
 	if !p.manifest {
-		if ok, err := v.takeManifest(p, b); err != nil || !ok {
+		if ok, err := v.takeManifest(p, v.briefBuilder()); err != nil || !ok {
 			return err
 		}
 	}
-	if err := v.refresh(p, b); err != nil {
+	if err := v.refresh(p, v.briefBuilder()); err != nil {
 		return err
 	}
 	if len(p.missing) > 0 || p.more || v.saidRevoked(p) {
 		return nil
 	}
-	return v.publish(p, b)
+	return v.publish(p, v.briefBuilder())
 }
