@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"weir/internal/attestation"
+	"weir/internal/event"
 	"weir/internal/expectation"
 	"weir/internal/linkquality"
 	"weir/internal/status"
@@ -118,9 +119,19 @@ func (r *Reporter) source(now time.Time, g *group) status.Source {
 		s.Newest = &status.Point{Name: n.Name, Number: n.Number, Taken: n.Taken, Received: n.Received, Files: n.Files, Bytes: n.Bytes, Problems: n.Problems, Suspicious: n.Suspicious, Revoked: n.Revoked}
 		s.Age = max(now.Sub(held(n)), 0).Seconds()
 	}
-	s.Overdue = rule.Every > 0 && (g.newest == nil || s.Age > (rule.Every+rule.Every/expectation.Slack).Seconds())
 	s.Days = days(now, g)
 	return s
+}
+
+// markOverdue says of each source what its alarm does: one of which nothing ever came
+// is expected from the start of the watching on.
+func markOverdue(s *status.Status) {
+	for i := range s.Sources {
+		src := &s.Sources[i]
+		src.Overdue = slices.ContainsFunc(s.Alarms, func(a expectation.Alarm) bool {
+			return a.Event == event.SourceOverdue && a.Subject == src.Sender+"/"+src.Source
+		})
+	}
 }
 
 // days counts the snapshots of each day by when they were taken.

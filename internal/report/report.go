@@ -139,6 +139,7 @@ func (r *Reporter) look(now time.Time, f Facts) error {
 	s := r.status(now, infos, f)
 	changes := r.watch.Look(r.facts(now, infos, s, f.Lanes), r.cfg.Limits)
 	s.Alarms = r.watch.Alarms()
+	markOverdue(s)
 	for i := range changes {
 		r.say(&changes[i])
 	}

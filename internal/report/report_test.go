@@ -87,11 +87,14 @@ func (h *host) want(log string, want ...string) {
 func TestEachDayIsAttestedAlsoWhenNothingCame(t *testing.T) {
 	h := newHost(t)
 	heard := Facts{Heard: map[string]time.Time{"prod": h.now}}
-	_, log := h.look(0, heard)
+	s, log := h.look(0, heard)
 	h.want(log, "attestation")
+	if s.Sources[0].Overdue {
+		t.Error("what is expected once a day is overdue at the start of the watching")
+	}
 	_, log = h.look(time.Minute, heard)
 	h.want(log)
-	s, log := h.look(12*time.Hour, heard) // past midnight
+	s, log = h.look(12*time.Hour, heard) // past midnight
 	h.want(log, "source-overdue", "link-silent", "attestation")
 	if s.Attested != "2026-11-25" || len(s.Alarms) != 2 || !s.Sources[0].Overdue {
 		t.Errorf("%+v", s)
