@@ -71,6 +71,10 @@ func TestCheckInNamespaces(t *testing.T) {
 	}
 	g.mend(b, "weir-recv", "receiver.toml", "arp", "ipv6", "routes", "rp_filter", "ping", "multicast", "address", "interface", "mtu")
 	ip(t, "-n "+a+" neigh del 10.77.0.2 dev weir0")
+	ip(t, "-n "+a+" addr flush dev weir0")
+	ip(t, "-n "+a+" link set weir0 down")
+	g.mend(a, "weir-send", "prod.toml", "route")
+	g.mend(a, "weir-send", "prod.toml", "address") // the kernel would send from none
 	ip(t, "-n "+a+" link set weir0 mtu 1400")
 	found, code = g.inspect(a, "weir-send", "prod.toml")
 	for _, what := range []string{"neighbour", "mtu"} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 
@@ -56,7 +57,7 @@ func (h *host) route() (hop net.IP, ok bool) {
 	to := net.IP(h.cfg.To.Addr().Unmap().AsSlice())
 	routes, err := netlink.RouteGet(to)
 	if err != nil || len(routes) == 0 {
-		h.Bad("route", fmt.Sprintf("ip route add %s dev INTERFACE", to), "no way leads to %s: %v", to, err)
+		h.Bad("route", fmt.Sprintf("ip link set dev INTERFACE up; ip route add %s dev INTERFACE", to), "no way leads to %s: %v", to, err)
 		return nil, false
 	}
 	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
@@ -76,7 +77,22 @@ func (h *host) route() (hop net.IP, ok bool) {
 	} else {
 		h.OK("route", "%s is straight behind %s", to, h.link.Name)
 	}
+	h.address(routes[0].Src, to)
 	return hop, h.Running(h.link)
+}
+
+// address looks for the one that frames are sent from. Where no interface has any the
+// kernel sends from 0.0.0.0, and that of the vault drops it without a word. Any other
+// serves, as nothing is ever sent there: that beside the vault's is proposed.
+func (h *host) address(from, to net.IP) {
+	if from != nil && !from.IsUnspecified() {
+		h.OK("address", "%s is sent from", from)
+		return
+	}
+	beside := slices.Clone(to)
+	beside[len(beside)-1] ^= 1
+	h.Bad("address", fmt.Sprintf("ip addr add %s/%d dev %s", beside, 8*len(beside), h.link.Name),
+		"%s has none, so frames leave with none to say where they come from, and the vault's host drops them", h.link.Name)
 }
 
 // neighbour looks for the hardware address of the next hop, which nobody will
