@@ -18,6 +18,16 @@ type Calibration struct {
 	Time     time.Duration // of each step
 }
 
+// Missed is the first step of a calibration that this host could not send as quickly
+// as it should; the zero value says that there was none.
+type Missed struct {
+	Asked   uint64 `json:"asked"`   // bits a second on the wire
+	Reached uint64 `json:"reached"` // the same
+}
+
+// pacedPercent is how much of its rate a step has to reach.
+const pacedPercent = 90
+
 // Limits of a calibration.
 const (
 	MaxCalibrationTime = 10 * time.Minute
@@ -45,19 +55,21 @@ func (c *Calibration) rate(i int) uint64 {
 }
 
 // Calibrate sends the pattern in a session of its own, while Run runs and nothing
-// else is sent. What came of it only the receiver knows.
-func (s *Sender) Calibrate(ctx context.Context, c Calibration) error {
+// else is sent. What came of it only the receiver knows: of steps that this host
+// missed it knows too much good.
+func (s *Sender) Calibrate(ctx context.Context, c Calibration) (missed Missed, err error) {
 	if err := c.check(); err != nil {
-		return err
+		return missed, err
 	}
 	turn, err := s.turns.take(ctx, levelPush)
 	if err != nil {
-		return err
+		return missed, err
 	}
 	defer turn.leave()
 	done := make(chan error, 1)
 	call := func() error {
-		err := s.t.calibrate(ctx, c)
+		var err error
+		missed, err = s.t.calibrate(ctx, c)
 		done <- err
 		if ctx.Err() != nil {
 			return nil // cut short, and the link is good
@@ -66,20 +78,21 @@ func (s *Sender) Calibrate(ctx context.Context, c Calibration) error {
 	}
 	select {
 	case s.t.calls <- call:
-		return <-done
+		err = <-done
+		return missed, err
 	case <-s.t.stopped:
-		return ErrStopped
+		return Missed{}, ErrStopped
 	case <-ctx.Done():
-		return ctx.Err()
+		return Missed{}, ctx.Err()
 	}
 }
 
 // calibrate sends the pattern. Its first blocks tell of it, so that the receiver
 // counts from the start; its last ones end the counting. No session is replaced
 // meanwhile, as the pattern names sequences.
-func (t *transmitter) calibrate(ctx context.Context, c Calibration) error {
+func (t *transmitter) calibrate(ctx context.Context, c Calibration) (missed Missed, err error) {
 	if err := t.begin(); err != nil {
-		return err
+		return missed, err
 	}
 	t.next = nil
 	// Sequences are counted lane by lane, so that one lane is measured, the first.
@@ -91,22 +104,27 @@ func (t *transmitter) calibrate(ctx context.Context, c Calibration) error {
 	record.First = 1 + leadBlocks*uint64(small.Symbols())
 	lead, err := t.calibrationBlock(small, &record)
 	if err != nil {
-		return err
+		return missed, err
 	}
 	body, err := t.calibrationBlock(t.full, &record)
 	if err != nil {
-		return err
+		return missed, err
 	}
 	defer t.pacer.SetRate(t.cfg.Rate)
 	if err := t.leads(lead, c.From); err != nil {
-		return err
+		return missed, err
 	}
 	for i, n := range blocks {
-		if err := t.step(ctx, body, record.Steps[i].Rate, n); err != nil {
-			return err
+		asked := record.Steps[i].Rate
+		reached, err := t.step(ctx, body, asked, n)
+		if err != nil {
+			return missed, err
+		}
+		if missed.Asked == 0 && reached < asked/100*pacedPercent {
+			missed = Missed{asked, reached}
 		}
 	}
-	return t.leads(lead, c.From)
+	return missed, t.leads(lead, c.From)
 }
 
 // pattern returns the steps and the blocks of each: as many as fill its time, at
@@ -136,19 +154,22 @@ func (t *transmitter) calibrationBlock(g protocol.Geometry, record *protocol.Cal
 	return b, nil
 }
 
-// step sends a block n times at one rate.
-func (t *transmitter) step(ctx context.Context, b *outBlock, rate uint64, n int) error {
+// step sends a block n times at one rate, and returns the rate that it reached.
+func (t *transmitter) step(ctx context.Context, b *outBlock, rate uint64, n int) (reached uint64, err error) {
 	t.pacer.SetRate(rate)
+	begun, before := t.cfg.Clock.Now(), t.wireBytes()
 	for range n {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 		if err := t.symbols(b); err != nil {
-			return err
+			return 0, err
 		}
 	}
+	took := max(t.cfg.Clock.Now().Sub(begun), time.Microsecond)
+	reached = uint64(float64(t.wireBytes()-before) * 8 / took.Seconds())
 	t.cfg.Clock.Sleep(stepPause)
-	return t.announceDue()
+	return reached, t.announceDue()
 }
 
 // leads sends small blocks, spaced.

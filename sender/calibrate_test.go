@@ -3,6 +3,7 @@ package sender
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -29,5 +30,28 @@ func TestCalibrationsThatCannotBe(t *testing.T) {
 		if err := c.check(); !errors.Is(err, ErrJob) {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// slow is a link to nobody that takes some time for each batch.
+type slow time.Duration
+
+func (s slow) Send([]byte, int) error {
+	time.Sleep(time.Duration(s))
+	return nil
+}
+
+// A host that cannot send as quickly as a step should says so: the receiver would take
+// the link for better than it is.
+func TestCalibrationThatIsTooSlow(t *testing.T) {
+	for pause, want := range map[slow]uint64{0: 0, slow(4 * time.Millisecond): 505e5} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Rate, c.Link = 100e6, pause })
+			missed, err := r.Calibrate(t.Context(), Calibration{From: 1e6, To: 100e6, Steps: 3, Time: time.Second})
+			must(t, err)
+			if missed.Asked != want || missed.Reached > want/100*pacedPercent {
+				t.Errorf("with a pause of %v: %+v", time.Duration(pause), missed)
+			}
+		})
 	}
 }

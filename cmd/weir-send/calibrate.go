@@ -41,9 +41,12 @@ func calibrateCommand(path *string) *cobra.Command {
 		}
 		r.From, r.To = uint64(from), uint64(to)
 		cmd.PrintErrf(calibrateBegins, r.Steps, from, to, r.Seconds)
-		var done struct{}
-		if err := ask(cmd.Context(), c, log, control.Request{Action: control.Calibrate, Calibrate: &r}, control.Progress{}, &done); err != nil {
+		var missed sender.Missed
+		if err := ask(cmd.Context(), c, log, control.Request{Action: control.Calibrate, Calibrate: &r}, control.Progress{}, &missed); err != nil {
 			return err
+		}
+		if missed.Asked > 0 {
+			cmd.PrintErrf(calibrateMissed, config.Rate(missed.Asked), config.Rate(missed.Reached))
 		}
 		_, err = fmt.Fprint(cmd.OutOrStdout(), calibrateDone)
 		return err
@@ -52,9 +55,9 @@ func calibrateCommand(path *string) *cobra.Command {
 }
 
 // calibrate sends the pattern that was asked for.
-func (s *service) calibrate(ctx context.Context, r *control.Calibration) error {
+func (s *service) calibrate(ctx context.Context, r *control.Calibration) (sender.Missed, error) {
 	if r == nil {
-		return fmt.Errorf("%w: no pattern is given", sender.ErrJob)
+		return sender.Missed{}, fmt.Errorf("%w: no pattern is given", sender.ErrJob)
 	}
 	each := time.Duration(min(max(r.Seconds, 0), sender.MaxCalibrationTime.Seconds()) * float64(time.Second))
 	return s.sender.Calibrate(ctx, sender.Calibration{From: r.From, To: r.To, Steps: r.Steps, Time: each})

@@ -29,7 +29,7 @@ func (s *service) handle(ctx context.Context, r control.Request, stream *os.File
 	case control.List:
 		detail, err = s.list(r)
 	case control.Calibrate:
-		detail, err = struct{}{}, s.calibrate(ctx, r.Calibrate)
+		detail, err = s.calibrate(ctx, r.Calibrate)
 	case control.OfferKey, control.SwitchKey, control.WithdrawKey:
 		detail, err = s.changeKey(ctx, r)
 	case control.SwitchReceiver:

@@ -14,21 +14,33 @@ import (
 // long new data waits while they do: pushes of a small file, through the service,
 // beside the same pushes on an idle link.
 func TestNewDataDuringPasses(t *testing.T) {
+	for _, l := range []struct {
+		rate  string
+		bits  float64
+		giant int
+	}{
+		{"100Mbit", 100e6, 300 << 20}, // little for the machine, so that only the link makes anybody wait
+		{"1Gbit", 1e9, 1800 << 20},
+	} {
+		t.Run(l.rate, func(t *testing.T) { newDataDuringPasses(t, l.rate, l.bits, l.giant) })
+	}
+}
+
+func newDataDuringPasses(t *testing.T, rate string, bits float64, size int) {
 	g := newLongRig(t)
-	const rate = 100e6 // little for the machine, so that only the link makes anybody wait
-	g.sender("prod", g.listen, "100Mbit", "--burst", "50ms")
+	g.sender("prod", g.listen, rate, "--burst", "50ms")
 	conf := g.path("prod.toml")
 	g.edit(conf, `pass_spacing = "1h"`, `pass_spacing = "30s"`)
 	small := g.path("small")
 	write(t, small, 20_000)
-	giant(t, g.path("giant"), 300<<20)
+	giant(t, g.path("giant"), size)
 	g.startReceiver()
 	service := g.start(filepath.Join(bin, "weir-send"), "run", "--config", conf)
 	g.waitLog(service, `"event":"started"`)
 	idle := g.pushes(small)
 	g.push("prod", "large", 0, g.path("giant"))
-	g.wait(func() bool { return g.wireRate(time.Second) > rate/20 }, func() string { return "a pass of the giant in:\n" + service.log() })
-	use := g.wireRate(4*time.Second) * 8 / rate
+	g.wait(func() bool { return g.wireRate(time.Second)*8 > bits/4 }, func() string { return "a pass of the giant in:\n" + service.log() })
+	use := g.wireRate(4*time.Second) * 8 / bits
 	busy := g.pushes(small)
 	if sent := regexp.MustCompile(`"event":"pass-sent","snapshot":"prod/large/`); sent.MatchString(service.log()) {
 		t.Fatalf("the pass was over before all was measured:\n%s", service.log())
