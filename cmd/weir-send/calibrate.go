@@ -46,7 +46,8 @@ func calibrateCommand(path *string) *cobra.Command {
 			return err
 		}
 		if missed.Asked > 0 {
-			cmd.PrintErrf(calibrateMissed, config.Rate(missed.Asked), config.Rate(missed.Reached))
+			hundredth := max(missed.Asked/100, 1)
+			cmd.PrintErrf(calibrateMissed, config.Rate(missed.Asked), config.Rate(missed.Reached/hundredth*hundredth))
 		}
 		_, err = fmt.Fprint(cmd.OutOrStdout(), calibrateDone)
 		return err
