@@ -17,9 +17,13 @@ import (
 )
 
 const (
-	batch       = 16       // messages of one recvmmsg
+	mergedBatch = 16       // messages of one recvmmsg where the kernel merges datagrams: a MiB
+	singleBatch = 64       // and where it does not
 	messageSize = 64 << 10 // a merged datagram has at most this many bytes
-	controlSize = 128      // room for UDP_GRO and SO_RXQ_OVFL
+	// messageStride keeps short datagrams from lying a power of two apart, where they
+	// would drive each other out of the processor's cache.
+	messageStride = messageSize + 24*64
+	controlSize   = 128 // room for UDP_GRO and SO_RXQ_OVFL
 
 	defaultTimeout = 100 * time.Millisecond
 )
@@ -56,9 +60,10 @@ type Conn struct {
 	mu     sync.Mutex // held while Receive is in the kernel, and by Close
 	closed atomic.Bool
 
-	msgs    [batch]mmsghdr
-	iovs    [batch]unix.Iovec
-	control [batch][controlSize]byte
+	batch   int // messages that the next recvmmsg asks for
+	msgs    [singleBatch]mmsghdr
+	iovs    [singleBatch]unix.Iovec
+	control [singleBatch][controlSize]byte
 	memory  []byte
 
 	drops                       uint32 // the kernel's counter, which wraps
@@ -124,9 +129,10 @@ func (c *Conn) setUp(cfg Config, family int) error {
 	if err := c.readLocal(); err != nil {
 		return err
 	}
-	c.memory = make([]byte, batch*messageSize)
+	c.batch = mergedBatch
+	c.memory = make([]byte, singleBatch*messageStride) // mostly never touched
 	for i := range c.msgs {
-		c.iovs[i].Base = &c.memory[i*messageSize]
+		c.iovs[i].Base = &c.memory[i*messageStride]
 		c.iovs[i].SetLen(messageSize)
 		c.msgs[i].hdr.Iov = &c.iovs[i]
 		c.msgs[i].hdr.SetIovlen(1)
@@ -204,6 +210,10 @@ func (c *Conn) Receive(handle func(datagram []byte)) (int, error) {
 	for i := range n {
 		count += c.deliver(i, handle)
 	}
+	c.batch = singleBatch
+	if count > n {
+		c.batch = mergedBatch
+	}
 	c.datagrams.Add(uint64(count))
 	return count, nil
 }
@@ -214,17 +224,17 @@ func (c *Conn) recvmmsg() (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	for i := range c.msgs {
+	for i := range c.msgs[:c.batch] {
 		c.msgs[i].hdr.SetControllen(controlSize)
 		c.msgs[i].hdr.Flags = 0
 	}
 	// What is there already is taken without telling the runtime, which would watch
 	// over each call: that costs several per cent of a CPU at a few gigabits a second.
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(c.fd),
-		uintptr(unsafe.Pointer(&c.msgs[0])), batch, unix.MSG_DONTWAIT, 0, 0)
+		uintptr(unsafe.Pointer(&c.msgs[0])), uintptr(c.batch), unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN {
 		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, uintptr(c.fd),
-			uintptr(unsafe.Pointer(&c.msgs[0])), batch, unix.MSG_WAITFORONE, 0, 0)
+			uintptr(unsafe.Pointer(&c.msgs[0])), uintptr(c.batch), unix.MSG_WAITFORONE, 0, 0)
 	}
 	switch {
 	case errno == 0:
@@ -245,7 +255,7 @@ func (c *Conn) deliver(i int, handle func([]byte)) int {
 		c.truncatedCount.Add(1)
 		return 0
 	}
-	rest := c.memory[i*messageSize:][:c.msgs[i].len]
+	rest := c.memory[i*messageStride:][:c.msgs[i].len]
 	c.bytes.Add(uint64(len(rest)))
 	if segment <= 0 || segment >= len(rest) {
 		handle(rest)

@@ -83,6 +83,37 @@ func exchange(t *testing.T, noGSO, noGRO bool, n, size, last int) {
 	}
 }
 
+// TestMergedAndSingle holds that a socket takes merged and single datagrams in turn:
+// it asks for more of the latter at once.
+func TestMergedAndSingle(t *testing.T) {
+	merging, rx := pair(t, false, false)
+	single, err := udptx.Dial(udptx.Config{To: rx.LocalAddr(), NoGSO: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Close()
+	const n, size = 150, 1472
+	sent := numbered(n, size, size)
+	for i, tx := range []*udptx.Conn{single, merging, single, merging, merging, single} {
+		if err := tx.Send(sent, size); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for len(got) < len(sent) {
+			c, err := rx.Receive(func(d []byte) { got = append(got, d...) })
+			if err != nil || c == 0 {
+				t.Fatalf("turn %d: %d bytes came, then %v", i, len(got), err)
+			}
+		}
+		if !bytes.Equal(got, sent) {
+			t.Fatalf("turn %d: what came is not what was sent", i)
+		}
+	}
+	if s := rx.Stats(); s.Datagrams != 6*n || s.Truncated != 0 {
+		t.Fatalf("counts %+v", s)
+	}
+}
+
 func TestIPv6(t *testing.T) {
 	rx, err := udprx.Listen(udprx.Config{Listen: netip.MustParseAddrPort("[::1]:0")})
 	if err != nil {
