@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,14 +70,14 @@ func (o *object) sum(left *int64) (sum Hash, err error) {
 		if *left <= 0 {
 			return sum, errMoreToHash
 		}
-		stop := o.frontier + min(*left, o.end.Size-o.frontier)
-		buf := make([]byte, min(sumBuffer, stop-o.frontier))
-		for o.frontier < stop && err == nil {
+		buf := make([]byte, min(sumBuffer, *left, o.end.Size-o.frontier))
+		for o.frontier < o.end.Size && *left > 0 && err == nil {
 			var n int
-			n, err = o.file.ReadAt(buf[:min(int64(len(buf)), stop-o.frontier)], o.frontier)
+			begun := time.Now()
+			n, err = o.file.ReadAt(buf[:min(int64(len(buf)), *left, o.end.Size-o.frontier)], o.frontier)
 			o.hash.Write(buf[:n])
 			o.frontier += int64(n)
-			*left -= int64(n)
+			*left -= sumCost(n, time.Since(begun))
 		}
 		if err != nil && (err != io.EOF || o.frontier < o.end.Size) {
 			return sum, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 const endless = 1 << 43
@@ -55,6 +56,20 @@ func TestReadingBackIsFair(t *testing.T) {
 	}
 	if !g.v.has(k) {
 		t.Error("it is not complete after its third share")
+	}
+}
+
+// TestSlowReadsCountForMore: on a slow disk a slice of what is read back lasts no
+// longer than on a fast one.
+func TestSlowReadsCountForMore(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		took time.Duration
+		want int64
+	}{{1 << 20, 0, 1 << 20}, {1 << 20, time.Microsecond, 1 << 20}, {1 << 20, 250 * time.Millisecond, sumSlice}, {0, 125 * time.Millisecond, sumSlice / 2}} {
+		if got := sumCost(c.n, c.took); got != c.want {
+			t.Errorf("%d bytes in %v count for %d, not %d", c.n, c.took, got, c.want)
+		}
 	}
 }
 

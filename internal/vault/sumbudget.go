@@ -1,12 +1,17 @@
 package vault
 
+import "time"
+
 const (
 	// sumSlice is how much of objects is read back between two calls of Settle, in
-	// bytes: a third of a second of work, and more while nothing comes. An object
-	// that is one large hole costs its sender nothing and would otherwise hold up
-	// everybody else for hours.
+	// bytes: a quarter of a second of work, and twice that while nothing comes. An
+	// object that is one large hole costs its sender nothing and would otherwise hold
+	// up everybody else for hours.
 	sumSlice = 512 << 20
-	sumQuiet = 4 * sumSlice
+	sumQuiet = 2 * sumSlice
+	// sumRate is the least that a read counts for, in bytes a second: on a slow disk
+	// a slice shall not last longer.
+	sumRate = 4 * sumSlice
 	// sumOpen is what it costs to open an object for that, in bytes: some hundred
 	// microseconds.
 	sumOpen = 128 << 10
@@ -44,4 +49,9 @@ func (b *sumBudget) of(sender string) *int64 {
 		*left, b.left[sender] = b.share, left
 	}
 	return left
+}
+
+// sumCost is what is to be taken off for a read of n bytes that took so long.
+func sumCost(n int, took time.Duration) int64 {
+	return max(int64(n), int64(took.Seconds()*sumRate))
 }

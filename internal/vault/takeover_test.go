@@ -101,7 +101,12 @@ func TestHolderThatDies(t *testing.T) {
 	done := make(chan error, 1)
 	begun := time.Now()
 	go func() { done <- Ask(t.Context(), g.dir, Options{}, note("x"), nil) }()
-	time.Sleep(100 * time.Millisecond)
+	for asked := 0; asked == 0; time.Sleep(time.Millisecond) {
+		entries, err := os.ReadDir(layout{g.dir}.own(requestsDir))
+		if asked = len(entries); err != nil || time.Since(begun) > time.Minute {
+			t.Fatalf("nothing is asked: %v", err)
+		}
+	}
 	g.kill()
 	if err := <-done; !errors.Is(err, ErrHolderGone) || time.Since(begun) > 10*time.Second {
 		t.Fatalf("%v after %v", err, time.Since(begun))
