@@ -18,15 +18,16 @@ func TestNewDataDuringPasses(t *testing.T) {
 		rate  string
 		bits  float64
 		giant int
+		least float64 // that a pass uses of the link
 	}{
-		{"100Mbit", 100e6, 300 << 20}, // little for the machine, so that only the link makes anybody wait
-		{"1Gbit", 1e9, 1800 << 20},
+		{"100Mbit", 100e6, 300 << 20, 0.8}, // little for the machine, so that only the link makes anybody wait
+		{"1Gbit", 1e9, 1800 << 20, 0.5},    // two processors carry both ends and the link
 	} {
-		t.Run(l.rate, func(t *testing.T) { newDataDuringPasses(t, l.rate, l.bits, l.giant) })
+		t.Run(l.rate, func(t *testing.T) { newDataDuringPasses(t, l.rate, l.bits, l.giant, l.least) })
 	}
 }
 
-func newDataDuringPasses(t *testing.T, rate string, bits float64, size int) {
+func newDataDuringPasses(t *testing.T, rate string, bits float64, size int, least float64) {
 	g := newLongRig(t)
 	g.sender("prod", g.listen, rate, "--burst", "50ms")
 	conf := g.path("prod.toml")
@@ -46,7 +47,7 @@ func newDataDuringPasses(t *testing.T, rate string, bits float64, size int) {
 		t.Fatalf("the pass was over before all was measured:\n%s", service.log())
 	}
 	t.Logf("a pass uses %.0f %% of the link; a push takes %v on the idle link, %v during a pass (quickest, median, slowest)", 100*use, idle, busy)
-	if use < 0.8 {
+	if use < least {
 		t.Errorf("the pass uses %.0f %% of the link", 100*use)
 	}
 	if late := busy[1] - idle[1]; late > 250*time.Millisecond {
