@@ -236,10 +236,11 @@ func TestSessionAfterStandstill(t *testing.T) {
 func TestSessionThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		r := newRig(t, func(c *Config) { c.Log = zerolog.New(&log) })
+		r := newRig(t, func(c *Config) { c.Log = zerolog.New(zerolog.SyncWriter(&log)) })
 		r.push(Job{Stream: bytes.NewReader(noise(1, 100)), As: "x"})
 		r.cfg.State.damaged.Store(true)
 		time.Sleep(3 * sessionTime)
+		synctest.Wait()
 		if n := strings.Count(log.String(), event.SessionFailed); n != 1 {
 			t.Errorf("it is told %d times:\n%s", n, log.String())
 		}
