@@ -46,14 +46,16 @@ func (t *transmitter) fit(n int) protocol.Geometry {
 
 // spread sends the symbols of a block over several lanes: shard by shard to the next
 // lane, so that each loses its share of every column with a lane. As many shards as
-// there are lanes leave side by side, so that each lane has its part of the rate at
-// any time.
+// there are lanes leave side by side, or several times as many where they are short,
+// so that each lane has its part of the rate at any time.
 func (t *transmitter) spread(b *outBlock) error {
 	n, shards := len(t.lanes), b.geo.K+b.geo.M
-	for first := 0; first < shards; first += n {
+	together := n * max(1, t.batch/b.geo.Depth)
+	for first := 0; first < shards; first += together {
+		end := min(first+together, shards)
 		for column := 0; column < b.geo.Depth; column += t.batch {
-			for shard := first; shard < min(first+n, shards); shard++ {
-				if err := t.part(b, shard, column, min(t.batch, b.geo.Depth-column)); err != nil {
+			for shard := first; shard < min(first+n, end); shard++ {
+				if err := t.part(b, shard, end, column); err != nil {
 					return err
 				}
 			}
@@ -63,15 +65,17 @@ func (t *transmitter) spread(b *outBlock) error {
 	return nil
 }
 
-// part sends some symbols of one shard over its lane.
-func (t *transmitter) part(b *outBlock, shard, column, n int) error {
-	h := &t.header
-	h.Lane, h.Shard, t.staging = (shard+int(h.Block%uint64(len(t.lanes))))%len(t.lanes), shard, t.staging[:0]
-	for ; n > 0; n-- {
-		h.Column = column
-		at := (shard*b.geo.Depth + column) * b.geo.Symbol
-		t.staging = t.session.sealer.Seal(t.staging, h, b.buf[at:][:b.geo.Symbol])
-		column++
+// part sends one batch over a lane: symbols from a column on, of a shard and those
+// before end that the lane carries too.
+func (t *transmitter) part(b *outBlock, shard, end, column int) error {
+	h, n := &t.header, len(t.lanes)
+	h.Lane, t.staging = (shard+int(h.Block%uint64(n)))%n, t.staging[:0]
+	for ; shard < end; shard += n {
+		h.Shard = shard
+		for h.Column = column; h.Column < min(column+t.batch, b.geo.Depth); h.Column++ {
+			at := (shard*b.geo.Depth + h.Column) * b.geo.Symbol
+			t.staging = t.session.sealer.Seal(t.staging, h, b.buf[at:][:b.geo.Symbol])
+		}
 	}
 	if err := t.send(h.Lane, t.staging, b.geo.Symbol+protocol.FrameOverhead); err != nil {
 		return err

@@ -26,6 +26,7 @@ type laneLinks struct {
 	t       *testing.T
 	mu      sync.Mutex
 	down    map[int]error
+	sends   int // with symbols
 	counts  []int
 	last    []uint64
 	block   uint64
@@ -39,6 +40,9 @@ func (l laneLink) Send(frames []byte, size int) error {
 	defer all.mu.Unlock()
 	if err := all.down[l.lane]; err != nil {
 		return err
+	}
+	if kind, _, err := protocol.FrameKindOf(frames); err == nil && kind == protocol.FrameSymbol {
+		all.sends++
 	}
 	for ; len(frames) > 0; frames = frames[min(size, len(frames)):] {
 		frame := frames[:min(size, len(frames))]
@@ -111,6 +115,26 @@ func TestLanesShareEvenly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestShortShardsOfALaneLeaveTogether: what one call costs does not depend on how
+// short the shards are.
+func TestShortShardsOfALaneLeaveTogether(t *testing.T) {
+	const lanes = 3
+	r, links, _ := lanesRig(t, lanes, protocol.Geometry{K: 40, M: 20, Depth: 2, Symbol: protocol.SymbolMTU1500})
+	src := t.TempDir()
+	write(t, src, map[string][]byte{"a": noise(1, 3_000_000)})
+	if _, err := r.Push(t.Context(), Job{Source: "src", Paths: []string{src}}); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	all, batch := 0, r.Sender.t.batch
+	for _, c := range links.counts {
+		all += c
+	}
+	if most := all/batch + 2*lanes*len(links.geos); batch < 10 || links.sends > most {
+		t.Errorf("%d frames left in %d calls for %d blocks, in batches of %d", all, links.sends, len(links.geos), batch)
 	}
 }
 
