@@ -6,8 +6,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
+
+	"weir/internal/event"
 )
 
 const endless = 1 << 43
@@ -138,5 +141,33 @@ func TestLargerThanAFile(t *testing.T) {
 	err := g.v.EndObject(s.Snapshot, ObjectID{1}, size, Hash{}, [][2]int64{{0, size}})
 	if !errors.Is(err, ErrLimit) || len(g.v.open) > 0 {
 		t.Errorf("%v; %d objects are open", err, len(g.v.open))
+	}
+}
+
+// TestReadBackIsNoLack: a large object that has come whole may be read back for minutes.
+// Nobody is asked to send it again meanwhile, and a crash loses none of it.
+func TestReadBackIsNoLack(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1, 300000)
+	f := &s.files[0]
+	*g.v.sums.of("prod") = 1000
+	for _, at := range []int{150000, 0} {
+		if err := g.v.WriteRange(s.Snapshot, f.id, int64(at), f.content[at:at+150000]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.v.EndObject(s.Snapshot, f.id, 300000, sha256.Sum256(f.content), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1 << 20 { // with so many a share is small
+		g.v.sums.short[strconv.Itoa(i)] = true
+	}
+	g.finish(s)
+	if lacks := lacksOf(g.v.layout, key{s.Sender, f.id}, 300000); g.state(s) != Partial || len(lacks) > 0 || g.count(event.SnapshotPartial) > 0 {
+		t.Fatalf("it is %q, the map on disk lacks %v, told %d times", g.state(s), lacks, g.count(event.SnapshotPartial))
+	}
+	g.v.Settle(true)
+	if g.state(s) != Whole {
+		t.Errorf("then it is %q", g.state(s))
 	}
 }

@@ -36,7 +36,9 @@ func (v *Vault) Settle(quiet bool) error {
 			if err := v.complete(o); err != nil {
 				v.troubled(err)
 			}
-			continue
+			if v.open[o.key] != o {
+				continue
+			} // else more of it is to be read back, which may take minutes
 		}
 		if o.dirty > 0 && (quiet || now.Sub(o.saved) >= mapEvery) {
 			if err := v.saveMap(o); err != nil {
@@ -70,6 +72,9 @@ func (v *Vault) reportPartial() {
 	for _, p := range v.pending {
 		if p.reported || !p.AbandonedAt.IsZero() || p.site != nil || p.waits && !v.postponed(p) {
 			continue
+		}
+		if v.sums.short[p.Sender] {
+			continue // what is read back may be all that it waits for
 		}
 		if time.Now().After(end) {
 			return // the others when it is quiet the next time
