@@ -29,17 +29,21 @@ const (
 	// onceMost is how long one snapshot may be worked on at once. A small manifest can
 	// list deep paths of a hundred thousand directories, or content that has to be copied.
 	onceMost = 100 * time.Millisecond
+	// cameMost bounds what is remembered of objects that became complete while a
+	// snapshot is worked on: some 25 MiB.
+	cameMost = 1 << 18
 )
 
 // beside is what goes on beside the vault's goroutine, and whose turn it is.
 type beside struct {
-	burst time.Duration
-	most  time.Duration    // see onceMost
-	sites map[string]*site // by sender
-	turns map[string]int64 // of each sender, the latest
-	turn  int64
-	once  map[string]*onceTime
-	busy  atomic.Int64 // snapshots that are worked on or wait for that
+	burst    time.Duration
+	most     time.Duration    // see onceMost
+	cameMost int              // see there
+	sites    map[string]*site // by sender
+	turns    map[string]int64 // of each sender, the latest
+	turn     int64
+	once     map[string]*onceTime
+	busy     atomic.Int64 // snapshots that are worked on or wait for that
 
 	chores    map[string][]chore  // by sender
 	claims    map[Snapshot][]Hash // manifests that came for restore points whose own is being read
@@ -47,7 +51,7 @@ type beside struct {
 }
 
 func newBeside() beside {
-	return beside{burst: onceBurst, most: onceMost, sites: map[string]*site{}, turns: map[string]int64{}, once: map[string]*onceTime{},
+	return beside{burst: onceBurst, most: onceMost, cameMost: cameMost, sites: map[string]*site{}, turns: map[string]int64{}, once: map[string]*onceTime{},
 		chores: map[string][]chore{}, claims: map[Snapshot][]Hash{}}
 }
 

@@ -106,7 +106,7 @@ func (v *Vault) gained(k key, c content) {
 // freshen notes an object that is complete and not synced yet.
 func (v *Vault) freshen(k key, c content) {
 	v.fresh[k] = c
-	if s := v.sites[k.sender]; s != nil && s.came != nil {
+	if s := v.sites[k.sender]; s != nil && s.came != nil && len(s.came) < v.cameMost {
 		s.came[k.id] = c
 	}
 	if v.damage[k] != nil {

@@ -63,8 +63,12 @@ func (v *Vault) secondLook(p *pending) {
 // takeWhatCame does that for a snapshot that was looked at beside. There may be a
 // million of them, so only those are gone through that became complete meanwhile.
 func (v *Vault) takeWhatCame(p *pending, s *site) {
-	if v.orphans {
+	switch {
+	case v.orphans:
 		v.secondLook(p)
+		return
+	case len(s.came) >= v.cameMost && len(p.missing) > 0:
+		p.stale = true // more came than is remembered: it is looked up once more
 		return
 	}
 	for id, c := range s.came {

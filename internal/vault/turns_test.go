@@ -180,25 +180,31 @@ func TestLeftOversGoInTurns(t *testing.T) {
 }
 
 // TestWhatCameWhileItWasLookedAt completes an object that is missing after it was
-// looked up, beside, what a snapshot lacks.
+// looked up, beside, what a snapshot lacks; also where no more of that is remembered.
 func TestWhatCameWhileItWasLookedAt(t *testing.T) {
-	g := newStore(t)
-	g.opt = func(o *Options) { o.Beside = -1 }
-	g.reopen(realDisk())
-	s := g.shot(1, 100, 200)
-	g.object(s, s.files[0])
-	g.v.WriteRange(s.Snapshot, s.ref.Object, 0, s.object)
-	g.v.EndObject(s.Snapshot, s.ref.Object, int64(len(s.object)), sumOf(s.object), nil)
-	g.v.CloseSnapshot(s.Snapshot, s.ref)
-	for site := g.v.sites["prod"]; site == nil || site.checked; site = g.v.sites["prod"] {
-		g.v.Settle(true)
+	for _, most := range []int{cameMost, 0} {
+		g := newStore(t)
+		g.opt = func(o *Options) { o.Beside = -1 }
+		g.reopen(realDisk())
+		g.v.cameMost = most
+		s := g.shot(1, 100, 200)
+		g.object(s, s.files[0])
+		g.v.WriteRange(s.Snapshot, s.ref.Object, 0, s.object)
+		g.v.EndObject(s.Snapshot, s.ref.Object, int64(len(s.object)), sumOf(s.object), nil)
+		g.v.CloseSnapshot(s.Snapshot, s.ref)
+		for site := g.v.sites["prod"]; site == nil || site.checked; site = g.v.sites["prod"] {
+			g.v.Settle(true)
+		}
+		site := g.v.sites["prod"]
+		<-site.done // it was not there then
+		g.v.WriteRange(s.Snapshot, s.files[1].id, 0, s.files[1].content)
+		g.v.EndObject(s.Snapshot, s.files[1].id, 200, sumOf(s.files[1].content), nil)
+		if len(site.came) > most {
+			t.Errorf("%d are remembered, at most %d may be", len(site.came), most)
+		}
+		if g.settle(); g.state(s) != Whole {
+			t.Errorf("with %d remembered it is %q", most, g.state(s))
+		}
+		g.verify()
 	}
-	<-g.v.sites["prod"].done // it was not there then
-	g.v.WriteRange(s.Snapshot, s.files[1].id, 0, s.files[1].content)
-	g.v.EndObject(s.Snapshot, s.files[1].id, 200, sumOf(s.files[1].content), nil)
-	g.settle()
-	if g.state(s) != Whole {
-		t.Errorf("it is %q", g.state(s))
-	}
-	g.verify()
 }
