@@ -1,6 +1,10 @@
 package receiver
 
-import "weir/protocol"
+import (
+	"time"
+
+	"weir/protocol"
+)
 
 // Calibrated is what became of the frames of a calibration.
 type Calibrated struct {
@@ -15,6 +19,7 @@ type StepResult struct {
 	Frames  uint64 // that left
 	Lost    uint64 // of them
 	Longest uint64 // frames lost in a row
+	Pace    uint64 // frames a second that came or were lost, 0 if that could not be seen
 }
 
 // maxCalibrationNotes bounds the records that wait for Tick. All of a calibration
@@ -33,6 +38,49 @@ type calibration struct {
 	first, end uint64 // sequences; end is behind the last
 	steps      []StepResult
 	last, run  uint64 // the last sequence that was lost, and how many up to there in a row
+	pace       stepPace
+}
+
+// stepPace is how quickly the sequences of a step went by, as seen at each Tick.
+type stepPace struct {
+	step       int
+	from, upTo sighting // the first, and the last but one: after the last the step may have ended
+	latest     sighting
+}
+
+type sighting struct {
+	at  time.Time
+	seq uint64
+}
+
+// look notes where the link is at a Tick. A nil calibration notes nothing.
+func (c *calibration) look(now time.Time, newest uint64) {
+	if c == nil {
+		return
+	}
+	begin := c.first
+	for i := range c.steps {
+		if end := begin + c.steps[i].Frames; newest >= begin && newest < end {
+			c.steps[i].Pace = c.pace.look(i, sighting{now, newest})
+			return
+		}
+		begin += c.steps[i].Frames
+	}
+}
+
+// look returns the pace of a step, up to now.
+func (p *stepPace) look(step int, s sighting) uint64 {
+	switch {
+	case p.from.at.IsZero() || step != p.step:
+		*p = stepPace{step: step, from: s, upTo: s, latest: s}
+	case s.seq > p.latest.seq: // else there is a pause
+		p.upTo, p.latest = p.latest, s
+	}
+	took := p.upTo.at.Sub(p.from.at)
+	if took <= 0 {
+		return 0
+	}
+	return uint64(float64(p.upTo.seq-p.from.seq) / took.Seconds())
 }
 
 func newCalibration(c *protocol.Calibration) *calibration {
@@ -93,6 +141,7 @@ func (r *Receiver) calibrate() {
 	for _, s := range r.sessions {
 		l := s.lanes.first()
 		c := l.calibration
+		c.look(r.now, l.newest)
 		if c == nil || l.decided+1 < c.end {
 			continue
 		}

@@ -3,6 +3,7 @@ package receiver
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"weir/protocol"
 )
@@ -63,4 +64,19 @@ func TestCalibrationIsCounted(t *testing.T) {
 		t.Errorf("counted twice: %+v", got)
 	}
 	g.close()
+}
+
+// TestPaceOfAStep is that of what came, without the pauses between steps.
+func TestPaceOfAStep(t *testing.T) {
+	c := newCalibration(&protocol.Calibration{First: 100, Steps: []protocol.CalibrationStep{{Rate: 1, Frames: 1000}, {Rate: 2, Frames: 1000}}})
+	now := time.Unix(1e9, 0)
+	for _, newest := range []uint64{50, 150, 350, 550, 750, 1060, 1099, 1099, 1099, 1150, 1550, 1950, 2099, 2150} {
+		now = now.Add(100 * time.Millisecond)
+		c.look(now, newest)
+	}
+	if got := [2]uint64{c.steps[0].Pace, c.steps[1].Pace}; got != [2]uint64{2275, 4000} {
+		t.Errorf("%v frames a second", got)
+	}
+	var none *calibration
+	none.look(now, 1)
 }

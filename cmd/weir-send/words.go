@@ -60,7 +60,7 @@ Where weir-send run is active it does the work, and sends nothing else meanwhile
 	// Steps, rates, seconds.
 	calibrateBegins = "Sending %d steps from %v to %v, %g s each.\n"
 	// The rate that was asked for, and what was reached.
-	calibrateMissed = "This host did not keep up: at the step of %v it sent %v. What the receiver says of that rate and of higher ones does not hold: calibrate again when the host is idle, or with a lower --to.\n"
+	calibrateMissed = "This host did not keep up: at the step of %v it sent %v. The receiver goes by what came; to learn what the link carries beyond that, calibrate again when this host is idle.\n"
 	calibrateDone   = "Sent. What came of it stands in the log of weir-recv on the vault host: look for calibration-done.\n"
 
 	rotateShort = "Change this host's signing key"

@@ -3,6 +3,8 @@ package linkquality
 import (
 	"fmt"
 	"strings"
+
+	"weir/internal/geometry"
 )
 
 // Step is what became of the frames of a calibration that left at one rate.
@@ -11,6 +13,19 @@ type Step struct {
 	Frames  uint64 // that left
 	Lost    uint64 // of them
 	Longest uint64 // frames lost in a row
+	Pace    uint64 // frames a second that came or were lost, 0 if that could not be seen
+}
+
+// paced is the share of its rate that a step reaches on a host that can send so quickly.
+const paced = 0.9
+
+// reached returns the rate of a step: what came, if its sender was too slow for it.
+func (s Step) reached(l Link) uint64 {
+	came := float64(s.Pace) * geometry.FrameBits(l.Geometry.Symbol)
+	if came == 0 || came >= float64(s.Rate)*paced {
+		return s.Rate
+	}
+	return uint64(came)
 }
 
 // calibrated is the share of the highest rate without loss that is advised: what
@@ -20,15 +35,17 @@ const calibrated = 0.95
 // Settings returns the highest rate without loss at it or below, 0 if there is
 // none, and in words what to set.
 func Settings(steps []Step, l Link) (highest uint64, words string) {
-	for i := range steps {
-		if steps[i].Lost > 0 {
-			break
-		}
-		highest = steps[i].Rate
+	clean := 0
+	for ; clean < len(steps) && steps[clean].Lost == 0; clean++ {
+		highest = max(highest, steps[clean].reached(l))
 	}
 	if highest > 0 {
 		words = fmt.Sprintf("set rate to %s; burst and overhead can stay as they are", rate(float64(highest)*calibrated))
-		if highest == steps[len(steps)-1].Rate {
+		switch last := steps[len(steps)-1].Rate; {
+		case clean < len(steps):
+		case highest < last:
+			words += fmt.Sprintf("; nothing was lost at any step, but the sender's host did not reach %s", rate(float64(last)))
+		default:
 			words += "; nothing was lost at any step, so the link may carry more"
 		}
 		return highest, words

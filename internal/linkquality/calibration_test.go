@@ -3,6 +3,8 @@ package linkquality
 import (
 	"strings"
 	"testing"
+
+	"weir/internal/geometry"
 )
 
 func TestSettings(t *testing.T) {
@@ -28,5 +30,21 @@ func TestSettings(t *testing.T) {
 		if highest != c.highest || !strings.Contains(words, c.words) {
 			t.Errorf("%v: %d, %q", c.lost, highest, words)
 		}
+	}
+}
+
+// TestStepThatWasNotReached: a rate at which the sender did not send is not one that
+// the link carries.
+func TestStepThatWasNotReached(t *testing.T) {
+	l := link(Counts{})[0]
+	pace := func(rate float64) uint64 { return uint64(rate / geometry.FrameBits(l.Geometry.Symbol)) }
+	steps := []Step{{Rate: 1e8, Frames: 1e6, Pace: pace(99e6)}, {Rate: 2e8, Frames: 1e6, Pace: pace(140e6)}, {Rate: 3e8, Frames: 1e6, Pace: pace(139e6)}}
+	highest, words := Settings(steps, l)
+	if highest < 1.39e8 || highest > 1.4e8 || !strings.Contains(words, "set rate to 130Mbit") || !strings.Contains(words, "the sender's host did not reach 300Mbit") {
+		t.Errorf("%d, %q", highest, words)
+	}
+	steps[2].Lost = 9
+	if highest, words := Settings(steps, l); highest < 1.39e8 || highest > 1.4e8 || strings.Contains(words, "nothing was lost") {
+		t.Errorf("%d, %q", highest, words)
 	}
 }
