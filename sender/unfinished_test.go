@@ -58,9 +58,10 @@ func TestCutShortAtTheEnd(t *testing.T) {
 // a snapshot, and says if that fails.
 func TestSpoolIsSynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, dir := newRig(t, three, func(c *Config) { c.Repeat.Spool = SpoolCopy }), t.TempDir()
-		var log strings.Builder
-		r.Sender.cfg.Log = zerolog.New(&log)
+		var log strings.Builder // read while nothing is under way
+		r, dir := newRig(t, three, func(c *Config) {
+			c.Repeat.Spool, c.Log = SpoolCopy, zerolog.New(zerolog.SyncWriter(&log))
+		}), t.TempDir()
 		synced, fail := 0, error(nil)
 		r.spool.flush = func(int) error {
 			r.mu.Lock()
