@@ -73,16 +73,28 @@ func (r *Reporter) groups(infos []vault.Info) []*group {
 	return all
 }
 
+// arriving returns the transfers of snapshots that are not whole: of one that is, what
+// still comes is a later pass, and nobody waits for it.
+func arriving(all []status.Transfer, infos []vault.Info) []status.Transfer {
+	whole := map[string]bool{}
+	for i := range infos {
+		if infos[i].State == vault.Whole {
+			whole[infos[i].Snapshot().Ref()] = true
+		}
+	}
+	return slices.DeleteFunc(all, func(t status.Transfer) bool { return whole[t.Snapshot] })
+}
+
 // status puts together all but the alarms.
 func (r *Reporter) status(now time.Time, infos []vault.Info, f Facts) *status.Status {
 	s := &status.Status{
 		Version: status.Version, Written: now, Every: r.cfg.Every.Seconds(), Host: r.cfg.Host, Vault: r.cfg.Vault, Tool: r.cfg.Tool,
-		Started: r.started, Sources: []status.Source{}, Moving: f.Moving, Receiver: f.Receiver,
+		Started: r.started, Sources: []status.Source{}, Moving: arriving(f.Moving, infos), Receiver: f.Receiver,
 	}
 	for _, g := range r.groups(infos) {
 		s.Sources = append(s.Sources, r.source(now, g))
 	}
-	s.Missing = r.missing.of(infos, f.Moving)
+	s.Missing = r.missing.of(infos, s.Moving)
 	for _, name := range r.cfg.Senders {
 		s.Senders = append(s.Senders, r.sender(now, name, f))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,19 @@ func TestWhatIsNotWholeIsTold(t *testing.T) {
 	}
 	if !strings.Contains(log, `"event":"source-not-whole","subject":"prod/db"`) {
 		t.Error(log)
+	}
+}
+
+// What still comes of a snapshot that is whole is a later pass.
+func TestWholeArrivesNoMore(t *testing.T) {
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	infos := []vault.Info{
+		{Sender: "prod", Source: "db", Number: 1, Taken: at, State: vault.Whole},
+		{Sender: "prod", Source: "db", Number: 2, Taken: at, State: vault.Partial},
+	}
+	all := []status.Transfer{{Snapshot: infos[0].Snapshot().Ref()}, {Snapshot: infos[1].Snapshot().Ref()}, {Snapshot: "prod/db/of which nothing is known"}}
+	if got := arriving(slices.Clone(all), infos); !slices.Equal(got, all[1:]) {
+		t.Errorf("%+v", got)
 	}
 }
 
