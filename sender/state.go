@@ -164,10 +164,10 @@ func (s *State) save(source string, files []sentFile) error {
 		src := tx.Bucket(bucketSources).Bucket([]byte(source))
 		b := src.Bucket(bucketFiles)
 		b.FillPercent = fillPages
+		if err := countAll(src, files); err != nil {
+			return err
+		}
 		for i := range files {
-			if err := count(src, &files[i]); err != nil {
-				return err
-			}
 			path := files[i].path
 			if len(path) == 0 || len(path) > bbolt.MaxKeySize {
 				continue // it is sent again each time

@@ -1,7 +1,9 @@
 package sender
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -26,12 +28,28 @@ func readTimes(data []byte) Times {
 	return Times{Count: binary.BigEndian.Uint32(data), Last: time.Unix(0, int64(binary.BigEndian.Uint64(data[4:]))).UTC()}
 }
 
+// countAll notes the objects among files that went out for another time. They go in by
+// the order of their ids: a page into which tens of thousands are put at random is moved
+// in memory for each of them.
+func countAll(src *bbolt.Bucket, files []sentFile) error {
+	var again []*sentFile
+	for i := range files {
+		if files[i].again != 0 {
+			again = append(again, &files[i])
+		}
+	}
+	slices.SortFunc(again, func(a, b *sentFile) int { return bytes.Compare(a.Object[:], b.Object[:]) })
+	for _, f := range again {
+		if err := count(src, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // count notes that an object went out for another time. Those that go out for the
 // first time are not noted: in a new tree those are all.
 func count(src *bbolt.Bucket, f *sentFile) error {
-	if f.again == 0 {
-		return nil
-	}
 	b, err := src.CreateBucketIfNotExists(bucketObjects)
 	if err != nil {
 		return err
