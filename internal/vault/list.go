@@ -3,11 +3,9 @@ package vault
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -15,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"weir/internal/manifest"
@@ -377,27 +374,4 @@ func lacksOf(l layout, k key, size int64) [][2]int64 {
 		out = append(out, [2]int64{at, size - at})
 	}
 	return out
-}
-
-// sumFile returns the SHA-256 and the size of a file.
-func sumFile(path string) (sum Hash, size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum, 0, err
-	}
-	defer f.Close()
-	return sumReader(f)
-}
-
-// sumBuffers are kept between files: most are far smaller than a buffer.
-var sumBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<20); return &b }}
-
-func sumReader(r io.Reader) (sum Hash, size int64, err error) {
-	h := sha256.New()
-	buf := sumBuffers.Get().(*[]byte)
-	defer sumBuffers.Put(buf)
-	// Without the methods that would make Copy choose a buffer of its own.
-	size, err = io.CopyBuffer(h, struct{ io.Reader }{r}, *buf)
-	h.Sum(sum[:0])
-	return sum, size, err
 }

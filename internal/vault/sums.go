@@ -3,6 +3,8 @@ package vault
 import (
 	"crypto/sha256"
 	"io"
+	"os"
+	"sync"
 
 	"weir/internal/manifest"
 )
@@ -35,4 +37,27 @@ func sumsOf(manifestPath string, w io.Writer) (sum Hash, err error) {
 	})
 	h.Sum(sum[:0])
 	return sum, err
+}
+
+// sumFile returns the SHA-256 and the size of a file.
+func sumFile(path string) (sum Hash, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer f.Close()
+	return sumReader(f)
+}
+
+// sumBuffers are kept between files: most are far smaller than a buffer.
+var sumBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<20); return &b }}
+
+func sumReader(r io.Reader) (sum Hash, size int64, err error) {
+	h := sha256.New()
+	buf := sumBuffers.Get().(*[]byte)
+	defer sumBuffers.Put(buf)
+	// Without the methods that would make Copy choose a buffer of its own.
+	size, err = io.CopyBuffer(h, struct{ io.Reader }{r}, *buf)
+	h.Sum(sum[:0])
+	return sum, size, err
 }
