@@ -45,17 +45,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 	case v.Size >= protocol.MaxObject:
 		e.Problem = s.trouble(n.path, unix.EFBIG)
 	case ok && !s.job.All:
-		e.Object, e.SHA256 = known.Object, known.SHA256
-		if known.Seal == "" {
-			e.Holes = s.holesOf(n)
-		} else {
-			e.Size, e.Plain = known.Seal.Size(v.Size), v.Size
-		}
-		if known.Bare != v.Bare || known.Device != before {
-			v.Object, v.SHA256, v.Seal = known.Object, known.SHA256, known.Seal
-			s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
-		}
-		s.spoolKnown(n, known)
+		s.refer(n, e, v, known, before)
 	default:
 		n.bare = v.Bare
 		if err := s.read(ctx, n, e, known, ok); err != nil {
@@ -70,6 +60,22 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 		return err
 	}
 	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
+}
+
+// refer completes the entry of a file that is as it was when it was sent. On what device
+// it was before says whether the state is to be told of another.
+func (s *snapshot) refer(n *node, e *manifest.Entry, v, known version, before uint64) {
+	e.Object, e.SHA256 = known.Object, known.SHA256
+	if known.Seal == "" {
+		e.Holes = s.holesOf(n)
+	} else {
+		e.Size, e.Plain = known.Seal.Size(v.Size), v.Size
+	}
+	if known.Bare != v.Bare || known.Device != before {
+		v.Object, v.SHA256, v.Seal = known.Object, known.SHA256, known.Seal
+		s.packer.ledger.add([]sentFile{{path: n.path, version: v}})
+	}
+	s.spoolKnown(n, known)
 }
 
 // unchanged reports whether a file is still the known version. A file system may have
