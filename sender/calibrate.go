@@ -55,8 +55,7 @@ func (c *Calibration) rate(i int) uint64 {
 }
 
 // Calibrate sends the pattern in a session of its own, while Run runs and nothing
-// else is sent. What came of it only the receiver knows; it goes by
-// the rates that it sees.
+// else is sent. What came of it only the receiver knows; it goes by the rates that it sees.
 func (s *Sender) Calibrate(ctx context.Context, c Calibration) (missed Missed, err error) {
 	if err := c.check(); err != nil {
 		return missed, err

@@ -55,20 +55,19 @@ type calibrated struct {
 
 // highest returns the rate that the latest calibration found.
 func (g *rig) highest() (rate uint64) {
-	for line := range strings.Lines(g.recv.log()) {
-		var c calibrated
-		if json.Unmarshal([]byte(line), &c) == nil && c.Event == "calibration-done" {
-			rate = c.HighestRate
-		}
+	for _, c := range g.calibrations("calibration-done") {
+		rate = c.HighestRate
 	}
 	return rate
 }
 
 // steps returns what the receiver has logged about calibrations.
-func (g *rig) steps() (all []calibrated) {
+func (g *rig) steps() []calibrated { return g.calibrations("calibration-step") }
+
+func (g *rig) calibrations(event string) (all []calibrated) {
 	for line := range strings.Lines(g.recv.log()) {
 		var c calibrated
-		if json.Unmarshal([]byte(line), &c) == nil && c.Event == "calibration-step" {
+		if json.Unmarshal([]byte(line), &c) == nil && c.Event == event {
 			all = append(all, c)
 		}
 	}

@@ -76,6 +76,9 @@ func (r *Reporter) groups(infos []vault.Info) []*group {
 // arriving returns the transfers of snapshots that are not whole: of one that is, what
 // still comes is a later pass, and nobody waits for it.
 func arriving(all []status.Transfer, infos []vault.Info) []status.Transfer {
+	if len(all) == 0 {
+		return all // as mostly: the names of all restore points need not be put together
+	}
 	whole := map[string]bool{}
 	for i := range infos {
 		if infos[i].State == vault.Whole {
