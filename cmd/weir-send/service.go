@@ -32,12 +32,13 @@ type service struct {
 	standing standing
 	patient  func(error) bool
 	keyWork  sync.Mutex // one change of the key at a time
+	ballast  []byte     // see ballastSize
 }
 
 // newService opens all of it. Patient is that of sender.Config.
 func newService(c config.Sender, log zerolog.Logger, patient func(error) bool) (*service, error) {
 	spareThread()
-	s := &service{config: c, log: log, patient: patient}
+	s := &service{config: c, log: log, patient: patient, ballast: make([]byte, ballastSize)}
 	lanes, err := s.dial()
 	if err == nil {
 		err = s.open(lanes)
