@@ -106,6 +106,7 @@ type Receiver struct {
 	lastData   atomic.Int64 // ns, when the worker last delivered data
 	queued     atomic.Int64 // blocks that the worker has not finished
 	settling   atomic.Bool  // a settling waits for the worker
+	rest       atomic.Bool  // no block was finished since the sink settled while it was quiet
 	throughput throughput   // of the sink
 	state      *state
 
@@ -341,18 +342,27 @@ func (r *Receiver) settle() {
 	if !r.settling.CompareAndSwap(false, true) {
 		return
 	}
-	open := int(r.queued.Load())
-	for _, s := range r.sessions {
-		open += len(s.blocks)
-	}
 	idle := r.now.Sub(time.Unix(0, r.lastData.Load())) // by the wall: it may have been set back
-	quiet := open == 0 && (idle >= quietAfter || idle < 0)
+	quiet := r.unfinished() == 0 && (idle >= quietAfter || idle < 0)
 	select {
 	case r.work <- job{settle: true, quiet: quiet}:
 	default:
 		r.settling.Store(false)
 	}
 }
+
+// unfinished counts the blocks that are not delivered yet.
+func (r *Receiver) unfinished() int {
+	n := int(r.queued.Load())
+	for _, s := range r.sessions {
+		n += len(s.blocks)
+	}
+	return n
+}
+
+// Settled reports whether all that came is delivered and the sink has settled since,
+// while it was quiet. It belongs to the thread that calls Tick.
+func (r *Receiver) Settled() bool { return r.unfinished() == 0 && r.rest.Load() }
 
 // Close closes the open blocks, waits until everything is delivered, settles
 // and persists. Datagram must not be called any more.

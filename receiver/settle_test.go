@@ -48,3 +48,44 @@ func TestQuietAfterTheClockWasSetBack(t *testing.T) {
 	}
 	g.close()
 }
+
+// TestSettledOnlyWhenAllIsDelivered: who ends the receiver when nothing comes any more
+// must not do so before the sink has had its say about what came last.
+func TestSettledOnlyWhenAllIsDelivered(t *testing.T) {
+	g := newRig(t)
+	g.close()
+	sink := &settlingSink{g.sink, make(chan bool, 100)}
+	g.cfg.Sink = sink
+	g.start()
+	g.session(2)
+	// When the second is begun, what came of the first is known.
+	settle := func(want bool) {
+		t.Helper()
+		for range 2 {
+			g.r.settle()
+			if got := <-sink.quiet; got != want {
+				t.Errorf("quiet: %v", got)
+			}
+		}
+	}
+	frames := g.frames(rigGeometry, g.data(1, 0, content(room(), 1)))
+	settle(true)
+	if !g.r.Settled() {
+		t.Error("nothing has come, and it is not settled")
+	}
+	g.r.Datagram(frames[0])
+	if g.r.Settled() {
+		t.Error("settled, though a block is open")
+	}
+	g.send(frames[1:])
+	settle(false)
+	if g.r.Settled() {
+		t.Error("settled, though data came just now")
+	}
+	g.r.now = g.now.Add(quietAfter)
+	settle(true)
+	if !g.r.Settled() {
+		t.Error("not settled once it was quiet")
+	}
+	g.close()
+}

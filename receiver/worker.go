@@ -48,6 +48,7 @@ func (r *Receiver) runWorker() {
 			r.throughput.begin(r.cfg.Now())
 			err := r.cfg.Sink.Settle(j.quiet)
 			r.throughput.end(r.cfg.Now(), 0)
+			r.rest.Store(j.quiet)
 			if err != nil {
 				r.cfg.Log.Error().Str(event.Field, event.DiskError).Err(err).Msg("settling the vault")
 			}
@@ -58,6 +59,7 @@ func (r *Receiver) runWorker() {
 			w.finish(j)
 		}
 		r.memory.put(j.block.arena)
+		r.rest.Store(false)
 		r.queued.Add(-1)
 	}
 }

@@ -188,12 +188,14 @@ func (s *service) loop(ctx context.Context) error {
 			continue
 		}
 		ticked = now
+		settled := false
 		s.sockets.alone(func() {
 			s.receiver.Tick()
 			s.observer.tick(now)
+			settled = s.receiver.Settled()
 		})
 		s.reportKernel(now)
-		if s.enough() || s.idle(now.Sub(last)) {
+		if s.enough() || settled && s.idle(now.Sub(last)) {
 			return nil
 		}
 	}
@@ -201,9 +203,9 @@ func (s *service) loop(ctx context.Context) error {
 }
 
 // idle reports whether nothing has come for as long as was asked for. A restore point
-// that is being built is waited for.
+// that is being built is waited for, and an object that is read back.
 func (s *service) idle(quiet time.Duration) bool {
-	return s.limits.idle > 0 && quiet >= s.limits.idle && !s.vault.Building()
+	return s.limits.idle > 0 && quiet >= s.limits.idle && !s.vault.Building() && !s.vault.ReadingBack()
 }
 
 // kernelEvery bounds how often frames that the kernel dropped are told of.

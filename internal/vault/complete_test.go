@@ -166,8 +166,11 @@ func TestReadBackIsNoLack(t *testing.T) {
 	if lacks := lacksOf(g.v.layout, key{s.Sender, f.id}, 300000); g.state(s) != Partial || len(lacks) > 0 || g.count(event.SnapshotPartial) > 0 {
 		t.Fatalf("it is %q, the map on disk lacks %v, told %d times", g.state(s), lacks, g.count(event.SnapshotPartial))
 	}
+	if !g.v.ReadingBack() {
+		t.Error("whoever waits until all is settled is not told that it is read back")
+	}
 	g.v.Settle(true)
-	if g.state(s) != Whole {
-		t.Errorf("then it is %q", g.state(s))
+	if g.state(s) != Whole || g.v.ReadingBack() {
+		t.Errorf("then it is %q, still read back: %v", g.state(s), g.v.ReadingBack())
 	}
 }

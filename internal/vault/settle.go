@@ -60,8 +60,13 @@ func (v *Vault) Settle(quiet bool) error {
 	if quiet {
 		v.reportPartial()
 	}
+	v.reading.Store(len(v.sums.short) > 0)
 	return nil
 }
+
+// ReadingBack reports whether, at the last Settle, objects that had come whole were not
+// yet read back to their ends. It may be called from anywhere.
+func (v *Vault) ReadingBack() bool { return v.reading.Load() }
 
 // reportTime bounds how long at a time it is looked up what snapshots lack.
 const reportTime = 500 * time.Millisecond

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -77,6 +78,7 @@ type Vault struct {
 	held    map[key]*os.File // a few of them, kept open until they are synced
 	ready   []key            // partial objects that lack nothing and are not open
 	sums    sumBudget        // what of objects may be read back until the next Settle
+	reading atomic.Bool      // see ReadingBack
 	small   *object          // the latest short object, still in memory
 	used    uint64           // counts uses of partial objects
 	pending map[Snapshot]*pending
