@@ -30,7 +30,7 @@ func (v *Vault) Abandoned(s Snapshot) error {
 		return nil
 	}
 	p.AbandonedAt = v.clock.read()
-	if err := v.savePending(p); err != nil {
+	if err := v.enter(p); err != nil {
 		p.AbandonedAt = time.Time{}
 		return v.failed(err)
 	}

@@ -22,8 +22,8 @@ const (
 	// DefaultBeside is the size of the manifests that are not worked on at once, in
 	// bytes: about two thousand entries.
 	DefaultBeside = 512 << 10
-	// A sender has the vault's goroutine for its publications for onceBurst in a
-	// row, and for one part in onceShare of the time.
+	// A sender has the vault's goroutine for its publications, and for what is noted of
+	// its snapshots, for onceBurst each in a row, and for one part in onceShare of the time.
 	onceBurst = 4 * time.Second
 	onceShare = 5
 	// onceMost is how long one snapshot may be worked on at once. A small manifest can
@@ -36,13 +36,15 @@ const (
 
 // beside is what goes on beside the vault's goroutine, and whose turn it is.
 type beside struct {
-	burst    time.Duration
+	burst    time.Duration    // see onceBurst
+	entering time.Duration    // likewise
 	most     time.Duration    // see onceMost
 	cameMost int              // see there
 	sites    map[string]*site // by sender
 	turns    map[string]int64 // of each sender, the latest
 	turn     int64
-	once     map[string]*onceTime
+	once     shares       // for publications
+	entries  shares       // for what is noted of snapshots
 	busy     atomic.Int64 // snapshots that are worked on or wait for that
 
 	chores    map[string][]chore  // by sender
@@ -51,24 +53,32 @@ type beside struct {
 }
 
 func newBeside() beside {
-	return beside{burst: onceBurst, most: onceMost, cameMost: cameMost, sites: map[string]*site{}, turns: map[string]int64{}, once: map[string]*onceTime{},
+	return beside{burst: onceBurst, entering: onceBurst, most: onceMost, cameMost: cameMost, sites: map[string]*site{}, turns: map[string]int64{}, once: shares{}, entries: shares{},
 		chores: map[string][]chore{}, claims: map[Snapshot][]Hash{}}
 }
 
-// onceTime is how long a sender's publications may still take at once.
+// onceTime is how long work of one kind for a sender may still take at once.
 type onceTime struct {
 	left time.Duration
 	at   time.Time
 }
 
-func (b *beside) onceOf(sender string, now time.Time) *onceTime {
-	t := b.once[sender]
+// shares are such times of all senders.
+type shares map[string]*onceTime
+
+func (s shares) of(sender string, burst time.Duration, now time.Time) *onceTime {
+	t := s[sender]
 	if t == nil {
-		t = &onceTime{left: b.burst, at: now}
-		b.once[sender] = t
+		t = &onceTime{left: burst, at: now}
+		s[sender] = t
 	}
-	t.left, t.at = min(b.burst, t.left+now.Sub(t.at)/onceShare), now
+	t.left, t.at = min(burst, t.left+now.Sub(t.at)/onceShare), now
 	return t
+}
+
+// onceOf is how long a sender's publications may still take at once.
+func (b *beside) onceOf(sender string, now time.Time) *onceTime {
+	return b.once.of(sender, b.burst, now)
 }
 
 // site is a snapshot that is worked on beside the vault's goroutine.
@@ -96,7 +106,7 @@ func (v *Vault) Building() bool { return v.busy.Load() > 0 }
 // ripe reports whether there is something to do for a snapshot.
 func (v *Vault) ripe(p *pending) bool {
 	switch {
-	case p.Ref == nil:
+	case p.Ref == nil || p.unsaved: // what it came to could not be found again
 		return false
 	case !p.manifest:
 		return v.manifestCame(p)

@@ -49,7 +49,8 @@ type pending struct {
 	failed   time.Time            // when publication failed last
 	backoff  time.Duration        // and how long the next try waits
 	notTill  time.Time            // when it is worth trying again
-	unsaved  bool                 // info.json could not be written
+	unsaved  bool                 // info.json is to be written, see enter
+	unseen   bool                 // to be told of as one of which nothing came
 	waits    bool                 // to be worked on beside
 	long     bool                 // it took too long to be done at once
 	broken   bool                 // it does not name the manifest before it
@@ -101,17 +102,22 @@ func (v *Vault) isPublished(s Snapshot) bool {
 	return true
 }
 
-// Touch tells that a snapshot exists. From now on it is listed, as not whole
-// until it is.
+// Touch tells that a snapshot exists. It is listed from now on, or soon, as not
+// whole until it is.
 func (v *Vault) Touch(s Snapshot) error {
 	s = norm(s)
 	if len(v.sites) > 0 {
 		v.collectSites()
 	}
 	if p := v.pending[s]; p != nil {
-		p.reported = false
+		p.reported, p.unseen = false, false
 		return nil
 	}
+	return v.begin(s, false)
+}
+
+// begin takes a snapshot up that is not pending.
+func (v *Vault) begin(s Snapshot, unseen bool) error {
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -121,59 +127,95 @@ func (v *Vault) Touch(s Snapshot) error {
 	if err := v.mayBegin(s); err != nil {
 		return err
 	}
-	p := &pending{snap: s, of: of(s), Info: Info{
+	p := &pending{snap: s, of: of(s), unseen: unseen, Info: Info{
 		Name: s.Name(), Sender: s.Sender, Source: s.Source, Number: s.Number, Taken: s.Taken,
 		Received: v.clock.read(), State: Partial,
 	}}
-	if err := v.makeDir(v.layout.pending(s)); err != nil {
-		return v.failed(err)
-	}
 	v.pending[s] = p
-	return v.failed(v.savePending(p))
+	return v.failed(v.enter(p))
 }
 
 // Announced tells of a snapshot that the sender says to have sent. One of which
-// nothing has come is noted, and listed as not whole from now on.
+// nothing has come is noted, and listed as not whole from now on, or soon.
 func (v *Vault) Announced(s Snapshot) error {
-	s = norm(s)
-	if err := s.check(); err != nil {
-		return err
-	}
-	if v.pending[s] != nil || v.isPublished(s) {
+	if s = norm(s); v.pending[s] != nil {
 		return nil
 	}
-	if err := v.Touch(s); err != nil {
+	return v.begin(s, true)
+}
+
+// enter writes down what is new of a snapshot, and tells of one of which nothing
+// came. That syncs the disk a few times, and costs the sender a line: one block can
+// hold a hundred thousand. So what is beyond the sender's share waits for a Settle.
+func (v *Vault) enter(p *pending) error {
+	begun := time.Now()
+	share := v.entries.of(p.Sender, v.entering, begun)
+	if share.left <= 0 {
+		p.unsaved = true
+		return nil
+	}
+	defer func() { share.left -= time.Since(begun) }()
+	if err := v.savePending(p); err != nil {
 		return err
 	}
-	if v.noteOften(event.SnapshotUnseen, s, "") {
-		v.log.Warn().Str(event.Field, event.SnapshotUnseen).Str("snapshot", s.Ref()).
+	if !p.unseen {
+		return nil
+	}
+	p.unseen = false
+	if v.noteOften(event.SnapshotUnseen, p.snap, "") {
+		v.log.Warn().Str(event.Field, event.SnapshotUnseen).Str("snapshot", p.snap.Ref()).
 			Msg("the sender has sent a snapshot of which nothing came; push the source again")
 	}
 	return nil
 }
 
 func (v *Vault) savePending(p *pending) error {
+	p.unsaved = true
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	err = v.disk.replace(filepath.Join(v.layout.pending(p.snap), infoFile), append(data, '\n'), 0o644)
+	dir := v.layout.pending(p.snap)
+	if err := v.makeDir(dir); err != nil {
+		return err
+	}
+	err = v.disk.replace(filepath.Join(dir, infoFile), append(data, '\n'), 0o644)
 	p.unsaved = err != nil
 	return err
 }
 
-// catchUp does what a disk that failed has kept from being done, as soon as it can
-// be written again: a snapshot that is not on the disk is not listed, and nobody is
-// asked for what it lacks.
+// catchUp does what had to wait, or what a disk that failed has kept from being done,
+// as soon as it can be written again: a snapshot that is not on the disk is not listed,
+// and nobody is asked for what it lacks.
 func (v *Vault) catchUp() {
 	for _, p := range v.pending {
-		if p.unsaved && v.savePending(p) == nil {
+		if !p.unsaved && !p.unseen {
+			continue
+		}
+		if was := p.unsaved; v.enter(p) == nil && was && !p.unsaved {
 			p.reported = false
 		}
 	}
 	for s, p := range v.uncleared {
 		if v.tidy(p) == nil {
 			delete(v.uncleared, s)
+		}
+	}
+}
+
+// enterRest writes down, before the vault is closed, what still waits for that. What
+// would take too long comes again, as after a crash.
+func (v *Vault) enterRest() {
+	end := time.Now().Add(onceBurst)
+	for _, p := range v.pending {
+		if time.Now().After(end) {
+			return
+		}
+		if !p.unsaved {
+			continue
+		}
+		if err := v.savePending(p); err != nil {
+			v.troubled(err)
 		}
 	}
 }
@@ -269,7 +311,7 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 	}
 	if p.Ref == nil {
 		p.Ref, p.AbandonedAt = &ref, time.Time{} // it is finished, whatever was said
-		if err := v.savePending(p); err != nil {
+		if err := v.enter(p); err != nil {
 			return v.failed(err)
 		}
 	}
@@ -282,10 +324,11 @@ func (v *Vault) CloseSnapshot(s Snapshot, ref ManifestRef) error {
 // that lies there counts as checked.
 func (v *Vault) dropManifest(p *pending) error {
 	dir := v.layout.pending(p.snap)
-	if err := os.Remove(filepath.Join(dir, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := os.Remove(filepath.Join(dir, manifestFile))
+	if err == nil {
+		err = v.disk.syncPath(dir)
 	}
-	if err := v.disk.syncPath(dir); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	p.Ref, p.manifest, p.missing = nil, false, nil

@@ -48,13 +48,13 @@ func (v *Vault) Settle(quiet bool) error {
 	}
 	v.completeReady()
 	v.collectSites()
+	v.catchUp()
 	if err := v.publishReady(); err != nil {
 		return err
 	}
 	if err := v.events.flush(); err != nil {
 		v.troubled(err)
 	}
-	v.catchUp()
 	v.clock.read()
 	v.work(quiet)
 	if quiet {

@@ -62,7 +62,7 @@ func (g *store) open() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	v.burst, v.most = time.Hour, time.Hour // on a busy machine
+	v.burst, v.entering, v.most = time.Hour, time.Hour, time.Hour // on a busy machine
 	g.v = v
 	g.t.Cleanup(func() { g.v.release() })
 }

@@ -289,6 +289,7 @@ func (v *Vault) Close() error {
 	v.stopScrub()
 	v.stopSites()
 	v.clearSmall()
+	v.enterRest()
 	err := v.syncFresh()
 	for _, o := range v.open {
 		if perr := v.park(o); err == nil {
