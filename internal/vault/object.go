@@ -330,22 +330,33 @@ func (v *Vault) endPartial(s Snapshot, k key, e *end) error {
 			return err
 		}
 	}
-	if o.end != nil {
-		if o.end.content != e.content {
-			return fmt.Errorf("another end of object %v: %w", k.id, ErrConflict)
-		}
-		return v.complete(o)
-	}
-	if o.held.end() > e.Size {
+	switch {
+	case o.end == nil && o.held.end() > e.Size:
 		v.drop(o)
 		return fmt.Errorf("object %v ends before its bytes do: %w", k.id, ErrConflict)
+	case o.end == nil:
+		o.end = e
+		o.dirty++ // the end is worth a new map too
+	case o.end.content != e.content:
+		return fmt.Errorf("another end of object %v: %w", k.id, ErrConflict)
 	}
-	o.end = e
-	o.dirty++ // the end is worth a new map too
-	for _, h := range e.Holes {
-		if !o.held.add(h[0], h[0]+h[1]) {
-			return fmt.Errorf("object %v comes in too many pieces: %w", k.id, ErrLimit)
-		}
+	if err := o.takeHoles(); err != nil {
+		return err
 	}
 	return v.complete(o)
+}
+
+// takeHoles counts the holes of an object as there, also once more: what a failed sync
+// or read has put in doubt of them, no pass sends again.
+func (o *object) takeHoles() error {
+	for _, h := range o.end.Holes {
+		if o.held.holds(h[0], h[0]+h[1]) {
+			continue
+		}
+		if !o.held.add(h[0], h[0]+h[1]) {
+			return fmt.Errorf("object %v comes in too many pieces: %w", o.key.id, ErrLimit)
+		}
+		o.dirty++
+	}
+	return nil
 }
