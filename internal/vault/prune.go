@@ -195,6 +195,9 @@ func (v *Vault) remove(s Snapshot, why string) error {
 	if until.After(now) {
 		return fmt.Errorf("removing %s: until %s: %w", s.Ref(), until.Format(time.RFC3339), ErrLocked)
 	}
+	if held, err := v.heldSince(s); err != nil || held {
+		return err
+	}
 	if err := v.moveToTrash(s); err != nil {
 		return fmt.Errorf("removing %s: %w", s.Ref(), err)
 	}
@@ -202,6 +205,20 @@ func (v *Vault) remove(s Snapshot, why string) error {
 	v.note(event.SnapshotRemoved, s, why)
 	v.noteRemoved(s)
 	return nil
+}
+
+// heldSince reports whether something has come up, since a restore point was judged,
+// for which it stays.
+func (v *Vault) heldSince(s Snapshot) (bool, error) {
+	suspect, err := suspectUntil(v.layout, s.Sender, s.Source)
+	if err != nil {
+		return false, fmt.Errorf("removing %s: %w", s.Ref(), err)
+	}
+	st, err := os.Stat(filepath.Join(v.point(s), sumsFile))
+	if err != nil {
+		return false, fmt.Errorf("removing %s: %w", s.Ref(), err)
+	}
+	return v.heldBack(s, st.ModTime().UTC(), suspect) != "", nil
 }
 
 func (v *Vault) moveToTrash(s Snapshot) error {

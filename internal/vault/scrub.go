@@ -42,7 +42,7 @@ type scrubFinding struct {
 	object *objectFinding
 	point  *pointFinding
 	spare  *Snapshot // whose second copy of the manifest is missing or bad
-	sound  *Snapshot
+	sound  *soundPoint
 }
 
 type objectFinding struct {

@@ -70,6 +70,7 @@ func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry
 	if sound != nil {
 		v.sound = func(e *manifest.Entry) bool { return sound(snap, e) }
 	}
+	healed := s.healedObjects(snap)
 	report, err := v.run(s.layout)
 	switch {
 	case s.ctx.Err() != nil:
@@ -90,9 +91,28 @@ func (s *scrub) point(snap Snapshot, sound func(snap Snapshot, e *manifest.Entry
 		s.hand(scrubFinding{spare: &snap})
 	}
 	if exists(s.damagedPoint(snap)) {
-		s.hand(scrubFinding{sound: &snap})
+		s.hand(scrubFinding{sound: &soundPoint{snap, healed}})
 	}
 	return nil
+}
+
+// soundPoint is a restore point that is marked and in which nothing is wrong.
+type soundPoint struct {
+	snap   Snapshot
+	healed []string // ids of objects that its mark names
+}
+
+// healedObjects returns what the mark of a restore point names and is not damaged any
+// more: it healed while it could not be told whether it stands there.
+func (s *scrub) healedObjects(snap Snapshot) (ids []string) {
+	d, _ := s.pointDamage(snap)
+	for text := range d.Objects {
+		k := key{sender: snap.Sender}
+		if decodeID(text, &k.id) && !exists(s.damagedObject(k)) {
+			ids = append(ids, text)
+		}
+	}
+	return ids
 }
 
 // linked reports whether a file of a restore point is a link to its object, to an
@@ -142,13 +162,25 @@ func (v *Vault) actOn(f scrubFinding) {
 	case f.spare != nil:
 		err = v.remakeSpare(*f.spare)
 	case f.sound != nil:
-		err = v.ownIsSound(*f.sound)
+		err = v.isSound(f.sound)
 	default:
 		v.eventsFound()
 	}
 	if err != nil {
 		v.troubled(err)
 	}
+}
+
+// isSound takes the mark of a restore point off, as far as it was read.
+func (v *Vault) isSound(p *soundPoint) error {
+	if err := v.ownIsSound(p.snap); err != nil || len(p.healed) == 0 {
+		return err
+	}
+	return v.markPoint(p.snap, func(d *pointDamage) {
+		for _, id := range p.healed {
+			delete(d.Objects, id)
+		}
+	})
 }
 
 // objectFound marks an object, if it is still the one that was read.
