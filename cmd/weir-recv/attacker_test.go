@@ -141,9 +141,14 @@ func (a *attacker) onPublish(i vault.Info) {
 	a.published[ref] = a.sumTree(filepath.Join(a.dir, "vault", ref))
 }
 
+// end closes everything once nothing is built any more: on a busy machine any snapshot
+// may be what takes too long to be built at once.
 func (a *attacker) end() {
 	a.t.Helper()
 	a.must(a.recv.Close())
+	for a.must(a.vault.Settle(true)); a.vault.Building(); a.must(a.vault.Settle(true)) {
+		time.Sleep(time.Millisecond)
+	}
 	a.must(a.vault.Close())
 }
 
