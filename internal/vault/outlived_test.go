@@ -2,6 +2,7 @@ package vault
 
 import (
 	"testing"
+	"time"
 
 	"weir/internal/event"
 )
@@ -54,4 +55,63 @@ func TestSuspicionHoldsWhatIsCondemned(t *testing.T) {
 	if all, err := List(g.dir); err != nil || len(all) != 3 {
 		t.Errorf("%d are left, %v", len(all), err)
 	}
+}
+
+// TestReindexGoesByTheFile: a sender in bad hands lists the packed manifest of one
+// snapshot as a file of another, so that it leaves the objects, and gives its id to
+// something else. A catalog that is made anew knows what lies there, not what was.
+func TestReindexGoesByTheFile(t *testing.T) {
+	g := newStore(t)
+	moved, lists, other := g.shot(2, 100), g.shot(9, 10), g.shot(3, 10)
+	id := moved.ref.Object
+	lists.files[0].content, lists.files[0].id = moved.object, id
+	other.files[0].content, other.files[0].id = content1(len(moved.object), 7), id
+	lists.files = lists.files[:1]
+	g.seal(lists)
+	g.seal(other)
+	for _, s := range []*shot{lists, moved, other} {
+		if g.send(s); g.state(s) != Whole {
+			t.Fatalf("%s is %q", s.Ref(), g.state(s))
+		}
+	}
+	k := key{"prod", id}
+	was, _ := g.v.catalog.get(k)
+	g.close()
+	if _, err := Reindex(g.dir, g.options()); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	if is, ok := g.v.catalog.get(k); !ok || is != was {
+		t.Errorf("the catalog has %v instead of %v", is, was)
+	}
+	next := g.shot(10, 10)
+	next.files[0] = lists.files[0]
+	g.seal(next)
+	g.send(next)
+	g.verify()
+}
+
+// TestReindexKeepsWhatHeals makes the catalog anew when an object that was damaged has
+// come again and no restore point links it yet.
+func TestReindexKeepsWhatHeals(t *testing.T) {
+	g := newStore(t)
+	all := g.series(3) // the second file is the same object in all
+	flip(t, g.v.layout.object(key{"prod", all[0].files[1].id}), 1234)
+	g.scrubbed()
+	g.v.surveyAfter = g.now.Add(time.Hour)
+	g.object(all[2], all[2].files[1])
+	g.close()
+	if _, err := Reindex(g.dir, g.options()); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	if err := g.v.finishWork(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if g.state(s) != Whole {
+			t.Errorf("%s is %q", s.Ref(), g.state(s))
+		}
+	}
+	g.verify()
 }

@@ -46,9 +46,9 @@ func (v *Vault) fillCatalog() error {
 	if err != nil {
 		return fmt.Errorf("rebuilding the catalog: %w", err)
 	}
-	total := 0
+	total, links := 0, v.knowsLinks()
 	for _, s := range senders {
-		r := reindexer{vault: v, sender: s}
+		r := reindexer{vault: v, sender: s, links: links}
 		n, err := r.run()
 		if total += n; err != nil {
 			return fmt.Errorf("rebuilding the catalog: %w", err)
@@ -64,18 +64,35 @@ func (v *Vault) fillCatalog() error {
 	return nil
 }
 
+// knowsLinks tries whether the file system knows hard links. Where it does not, the
+// trees hold copies.
+func (v *Vault) knowsLinks() bool {
+	dir, err := os.Open(v.own("staging"))
+	if err != nil {
+		return true // whatever is in doubt is read
+	}
+	defer dir.Close()
+	const name = "try"
+	err = v.disk.link(v.own(lockFile), int(dir.Fd()), name)
+	os.Remove(v.own("staging", name))
+	return !refusesLinks(err)
+}
+
 // reindexer finds out what the objects of one sender are.
 type reindexer struct {
 	vault  *Vault
 	sender string
 	all    []objectFile // by id
 	left   int          // of which it is not known yet what they are
+	links  bool         // the file system knows them
 }
 
 // objectFile is an object file.
 type objectFile struct {
 	id     ObjectID
+	file   fileID
 	linked bool // it has other names
+	listed bool // by a restore point that does not link it, as this content
 	known  bool
 	content
 }
@@ -126,13 +143,14 @@ func (r *reindexer) listDir(dir string) error {
 		if !ok || unix.Fstatat(int(f.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
 			continue
 		}
-		r.all = append(r.all, objectFile{id: k.id, linked: st.Nlink > 1, content: content{Size: st.Size}})
+		r.all = append(r.all, objectFile{id: k.id, file: fileID{uint64(st.Dev), st.Ino}, linked: st.Nlink > 1, content: content{Size: st.Size}})
 	}
 	return nil
 }
 
 // published learns from the manifests of the restore points, the latest first,
-// until nothing is unknown. What they link was synced before they were made.
+// until nothing is unknown. What they link was synced before they were made. An object
+// that they list and do not link may be another by now: its sender names it.
 func (r *reindexer) published() error {
 	points, err := listPoints(r.vault.layout)
 	if err != nil {
@@ -143,10 +161,10 @@ func (r *reindexer) published() error {
 		if r.left == 0 || s.Sender != r.sender {
 			continue
 		}
+		data := filepath.Join(r.vault.point(s), dataDir)
 		err := eachEntry(filepath.Join(r.vault.point(s), manifestFile), func(e *manifest.Entry) error {
 			if o := r.find(e); o != nil && !o.known && o.Size == e.Size {
-				o.known, o.SHA256 = true, Hash(e.SHA256)
-				r.left--
+				r.learn(o, e, filepath.Join(data, e.Path))
 			}
 			return nil
 		})
@@ -155,6 +173,17 @@ func (r *reindexer) published() error {
 		}
 	}
 	return nil
+}
+
+// learn takes from an entry of a restore point what an object is.
+func (r *reindexer) learn(o *objectFile, e *manifest.Entry, path string) {
+	switch {
+	case !r.links || pathID(path) == o.file:
+		o.known, o.SHA256 = true, Hash(e.SHA256)
+		r.left--
+	case !o.listed:
+		o.listed, o.SHA256 = true, Hash(e.SHA256)
+	}
 }
 
 func (r *reindexer) find(e *manifest.Entry) *objectFile {
@@ -168,7 +197,7 @@ func (r *reindexer) find(e *manifest.Entry) *objectFile {
 	return &r.all[i]
 }
 
-// rest reads the objects that no restore point lists. Those that pending
+// rest reads the objects that no restore point links. Those that pending
 // snapshots wait for, or may yet ask for, are kept as what they are. The others
 // were left by a crash.
 func (r *reindexer) rest() error {
@@ -186,7 +215,8 @@ func (r *reindexer) rest() error {
 			continue
 		}
 		want, listed := wanted[o.id]
-		if !listed && !open && !o.linked {
+		was := o.content
+		if !listed && !open && !o.linked && !o.listed {
 			os.Remove(r.path(o))
 			continue
 		}
@@ -194,7 +224,7 @@ func (r *reindexer) rest() error {
 			r.vault.troubled(err)
 			continue
 		}
-		o.known = o.Size > 0 && (!listed || want == o.content || want == content{})
+		o.known = o.Size > 0 && (!listed && !o.listed || o.listed && was == o.content || listed && (want == o.content || want == content{}))
 		if !o.known {
 			os.Remove(r.path(o))
 		}
