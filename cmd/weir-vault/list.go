@@ -84,6 +84,8 @@ func lacks(i vault.Info) string {
 			words = append(words, isAbandoned)
 		case i.MissingFiles > 0 || i.MissingBytes > 0:
 			words = append(words, fmt.Sprintf(lacksFiles, size(i.MissingBytes), files(i.MissingFiles)))
+		case i.Building:
+			words = append(words, isBuilding)
 		default:
 			words = append(words, lacksManifest)
 		}

@@ -73,7 +73,8 @@ func (p *place) notWhole(args []string) (dir string, all []vault.Found, err erro
 // lacking is what one snapshot lacks.
 type lacking struct {
 	Snapshot     string              `json:"snapshot"`
-	Manifest     bool                `json:"manifest"` // it has come
+	Manifest     bool                `json:"manifest"`           // it has come
+	Building     bool                `json:"building,omitempty"` // it has, and nothing is known to lack
 	MissingFiles int64               `json:"missing_files"`
 	MissingBytes int64               `json:"missing_bytes"`
 	Files        []vault.MissingFile `json:"files"`
@@ -117,6 +118,7 @@ func (p *place) missing(args []string, how int) (missingReport, error) {
 	if err != nil {
 		return l, err
 	}
+	var ask []vault.Found
 	for _, found := range all {
 		if found.State == vault.Abandoned {
 			return l, exit.With(exit.Damaged, fmt.Errorf(missingAbandoned, found.Ref()))
@@ -129,8 +131,11 @@ func (p *place) missing(args []string, how int) (missingReport, error) {
 			return l, err
 		}
 		l.Snapshots = append(l.Snapshots, one)
+		if !one.Building {
+			ask = append(ask, found) // what is there need not be sent again
+		}
 	}
-	codes, err := vault.Repairs(dir, all, how)
+	codes, err := vault.Repairs(dir, ask, how)
 	l.Codes = append(l.Codes, codes...)
 	return l, err
 }
@@ -167,6 +172,7 @@ func lacksOf(dir string, found vault.Found) (lacking, error) {
 			l.MissingBytes += r[1]
 		}
 	}
+	l.Building = found.Building && l.MissingFiles == 0
 	return l, nil
 }
 
@@ -182,6 +188,10 @@ func printFile(w io.Writer, m vault.MissingFile) {
 
 func printLacking(w io.Writer, l missingReport, o missingOptions, each bool) error {
 	for _, one := range l.Snapshots {
+		if one.Building {
+			fmt.Fprintf(w, missingBuilding, one.Snapshot)
+			continue
+		}
 		if !one.Manifest {
 			fmt.Fprintf(w, missingNoManifest, one.Snapshot)
 			continue

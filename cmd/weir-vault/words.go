@@ -44,6 +44,7 @@ if something is not as expected.`
 	// Size, "5 files".
 	lacksFiles    = "lacks %s in %s"
 	lacksManifest = "its manifest has not come"
+	isBuilding    = "its manifest has come; weir-recv is checking and building it"
 	isAbandoned   = "the sender never finished it and will not; later snapshots stand for it"
 	isRevoked     = "signer revoked at %s"
 	signedRevoked = "%s, revoked at %s"
@@ -93,6 +94,7 @@ then. The command ends with 3 if anything lacks.`
 	missingAbandoned = "%s was abandoned: the sender was ended in the midst of it and cannot send what it had not read; push the source again, or use a later snapshot"
 	// Name of the snapshot, size, "5 files".
 	missingLine       = "%s lacks %s in %s.\n"
+	missingBuilding   = "%s: its manifest has come; weir-recv is checking and building it, and tells if anything lacks.\n"
 	missingNoManifest = "%s: its manifest has not come, so what lacks is not known.\n"
 	// Name of the sender, code.
 	missingCode = `

@@ -25,10 +25,11 @@ type missing struct {
 type shape struct {
 	ref                 string
 	files, lacks, bytes int64
+	building            bool
 }
 
 func shapeOf(i *vault.Info) shape {
-	return shape{i.Snapshot().Ref(), i.Files, i.MissingFiles, i.MissingBytes}
+	return shape{i.Snapshot().Ref(), i.Files, i.MissingFiles, i.MissingBytes, i.Building}
 }
 
 func newMissing(dir string) *missing {
@@ -65,7 +66,7 @@ func (m *missing) of(infos []vault.Info, moving []status.Transfer) []status.Miss
 
 func outline(i *vault.Info) status.Missing {
 	return status.Missing{
-		Snapshot: i.Snapshot().Ref(), Since: i.Received.UTC().Truncate(time.Second), Manifest: i.Files > 0 || i.Bytes > 0,
+		Snapshot: i.Snapshot().Ref(), Since: i.Received.UTC().Truncate(time.Second), Manifest: i.Building || i.Files > 0 || i.Bytes > 0, Building: i.Building,
 		Files: i.MissingFiles, Bytes: i.MissingBytes, First: []status.MissingFile{},
 	}
 }
@@ -73,6 +74,9 @@ func outline(i *vault.Info) status.Missing {
 // look reads the manifest, as far as it is there.
 func (m *missing) look(i *vault.Info) status.Missing {
 	out := outline(i)
+	if i.Building {
+		return out // nobody is to send again what is there
+	}
 	found, err := vault.Lookup(m.dir, *i)
 	if err != nil {
 		return out // published, or dropped, meanwhile

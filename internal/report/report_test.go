@@ -194,6 +194,13 @@ func TestWhatIsNotWholeIsTold(t *testing.T) {
 	if !strings.Contains(log, `"event":"source-not-whole","subject":"prod/db"`) {
 		t.Error(log)
 	}
+	manifest := filepath.Join(h.dir, ".weir/pending", s.Missing[0].Snapshot, "manifest.jsonl")
+	if err := os.WriteFile(manifest, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := h.look(time.Minute, heard()); len(s.Missing) != 1 || !s.Missing[0].Building || s.Missing[0].Code != "" {
+		t.Errorf("while it is built somebody is asked to send it again: %+v", s.Missing)
+	}
 }
 
 // What still comes of a snapshot that is whole is a later pass.

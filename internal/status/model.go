@@ -151,6 +151,9 @@ type Missing struct {
 	Bytes    int64         `json:"bytes"`
 	First    []MissingFile `json:"first"` // the first few files
 	Code     string        `json:"code,omitempty"`
+	// Building: its manifest has come, nothing is known to lack, and it is checked and
+	// built; nobody need do anything.
+	Building bool `json:"building,omitempty"`
 }
 
 // MissingFile is a file that is not whole.

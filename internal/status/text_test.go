@@ -27,6 +27,13 @@ func TestTextSaysWhatThePageSays(t *testing.T) {
 	}
 }
 
+// TestBuildingIsNoLack: what is being built is not said to lack its manifest.
+func TestBuildingIsNoLack(t *testing.T) {
+	if v := newMissingView(&Missing{Building: true}); !strings.Contains(v.Lacks, "being checked and built") {
+		t.Errorf("it says %q", v.Lacks)
+	}
+}
+
 func TestTextOfAnEmptyVault(t *testing.T) {
 	var b bytes.Buffer
 	WriteText(&b, &Status{Version: Version, Written: noon, Host: "h", Vault: "/v"})

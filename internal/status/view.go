@@ -175,6 +175,8 @@ const slowDisk = "memory"
 func newMissingView(m *Missing) missingView {
 	v := missingView{Snapshot: m.Snapshot, Since: minute(m.Since), Code: m.Code}
 	switch {
+	case m.Building:
+		v.Lacks = "Its manifest has come; it is being checked and built, which may take minutes."
 	case !m.Manifest:
 		v.Lacks = "Its manifest has not come, so what it should hold is not known."
 	case m.Files == 0:

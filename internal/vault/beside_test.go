@@ -137,6 +137,59 @@ func TestBuiltForNothing(t *testing.T) {
 	}
 }
 
+// TestBuildingIsListed: who looks while a restore point is checked or built is not told
+// that its manifest has not come.
+func TestBuildingIsListed(t *testing.T) {
+	h := newHeld(t)
+	s := h.shot(1, 100, 200)
+	building := func() bool {
+		t.Helper()
+		all, err := List(h.dir)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		return all[0].Building
+	}
+	h.object(s, s.files[0])
+	h.object(s, s.files[1])
+	if building() {
+		t.Error("it is being built before its manifest has come")
+	}
+	h.begin(s)
+	if !building() {
+		t.Error("it is being built, and not listed so")
+	}
+	close(h.goOn)
+	h.settle()
+	if building() || h.state(s) != Whole {
+		t.Errorf("in the end it is %q", h.state(s))
+	}
+}
+
+// TestComingManifestIsListed: a manifest that is there and not unpacked yet has come, and
+// a snapshot that is known to lack something is not being built.
+func TestComingManifestIsListed(t *testing.T) {
+	g := newStore(t)
+	s := g.shot(1, 100, 200)
+	g.object(s, s.files[0])
+	g.v.opt.Beside = -1
+	g.v.WriteRange(s.Snapshot, s.ref.Object, 0, s.object)
+	g.v.EndObject(s.Snapshot, s.ref.Object, int64(len(s.object)), sumOf(s.object), nil)
+	if err := g.v.syncFresh(); err != nil {
+		t.Fatal(err)
+	}
+	g.v.pending[norm(s.Snapshot)].notTill = time.Now().Add(time.Hour) // its turn has not come
+	g.v.CloseSnapshot(s.Snapshot, s.ref)
+	if all, err := List(g.dir); err != nil || !all[0].Building {
+		t.Errorf("%+v, %v", all, err)
+	}
+	g.v.pending[norm(s.Snapshot)].notTill = time.Time{}
+	g.finish(s)
+	if all, err := List(g.dir); err != nil || all[0].Building || all[0].MissingFiles != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // TestClosedWhileBuilding closes the vault in the midst: whoever opens it builds it.
 func TestClosedWhileBuilding(t *testing.T) {
 	h := newHeld(t)

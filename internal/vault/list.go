@@ -51,6 +51,9 @@ type Info struct {
 	// Damaged counts the files of a restore point that was published and is not
 	// whole any more; they are among MissingFiles.
 	Damaged int64 `json:"damaged,omitempty"`
+	// Building says that the manifest has come and that nothing is known to lack: it
+	// is for weir-recv to check it and to build, or to tell what lacks.
+	Building bool `json:"building,omitempty"`
 }
 
 // published reports whether it lies in the tree, whole or damaged.
@@ -192,21 +195,36 @@ func listPending(l layout) ([]Info, error) {
 	}
 	var all []Info
 	for _, s := range found {
-		i := Info{}
+		p := pending{}
 		data, err := os.ReadFile(filepath.Join(l.pending(s), infoFile))
 		if err == nil {
-			err = json.Unmarshal(data, &i)
+			err = json.Unmarshal(data, &p)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // published meanwhile
 		}
+		i := p.Info
 		i.Name, i.Sender, i.Source, i.Number, i.Taken, i.State = s.Name(), s.Sender, s.Source, s.Number, s.Taken, Partial
 		if !i.AbandonedAt.IsZero() {
 			i.State = Abandoned
 		}
+		i.Building = i.State == Partial && i.MissingFiles == 0 && i.MissingBytes == 0 && l.manifestLies(s, p.Ref)
 		all = append(all, i)
 	}
 	return all, nil
+}
+
+// manifestLies reports whether the manifest of a pending snapshot is there: checked, or
+// as it came.
+func (l layout) manifestLies(s Snapshot, ref *ManifestRef) bool {
+	if exists(filepath.Join(l.pending(s), manifestFile)) {
+		return true
+	}
+	if ref == nil {
+		return false
+	}
+	st, err := os.Lstat(l.object(key{s.Sender, ref.Object}))
+	return err == nil && st.Size() == ref.ObjectSize
 }
 
 // Found is a snapshot that was looked up.

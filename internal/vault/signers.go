@@ -252,6 +252,7 @@ func markRevoked(l layout, all []Info) {
 			dir = l.point(all[i].Snapshot())
 		}
 		all[i].Revoked, _ = revoked.When(signerOf(dir))
+		all[i].Building = all[i].Building && all[i].Revoked.IsZero() // nothing comes of it
 	}
 }
 
