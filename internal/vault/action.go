@@ -79,7 +79,7 @@ func noteAction(v *Vault, r Request) (any, error) {
 
 // keeping is what the vault remembers of its own upkeep.
 type keeping struct {
-	removed    map[string]ranges // numbers of removed restore points, by SENDER/SOURCE
+	removed    map[string]removed // restore points, by SENDER/SOURCE
 	prunedAt   time.Time
 	condemned  []Verdict // to be removed
 	sweep      *sweep    // of the trash, nil if none is under way
@@ -102,7 +102,7 @@ type keeping struct {
 }
 
 func newKeeping() keeping {
-	return keeping{removed: map[string]ranges{}, damage: map[key]*damage{}, regained: map[key]bool{},
+	return keeping{removed: map[string]removed{}, damage: map[key]*damage{}, regained: map[key]bool{},
 		accounts: map[sourceKey]*account{}, arrivals: map[key]arrival{}, bare: map[Snapshot]*bare{}}
 }
 

@@ -37,6 +37,9 @@ type sourceLocks struct {
 	Promised duration             `json:"promised"`
 	Until    map[string]time.Time `json:"until"`             // by name of the restore point
 	Removed  ranges               `json:"removed,omitempty"` // numbers of those that are gone
+	// LastRemoved is when the latest of these was taken, by the sender's clock. Zero
+	// where an earlier release removed them.
+	LastRemoved time.Time `json:"last_removed,omitzero"`
 }
 
 // duration is written as "720h0m0s".
