@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/count"
 	"weir/internal/e2e/specimen"
 	"weir/internal/relay"
 )
@@ -327,7 +328,7 @@ func (d *demo) sums(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sha256sum -c: %w\n%s", err, failures(out))
 	}
-	fmt.Printf(sayOK, bytes.Count(out, []byte(": OK\n")))
+	fmt.Printf(sayOK, count.Of(bytes.Count(out, []byte(": OK\n")), "file"))
 	return nil
 }
 
@@ -351,7 +352,7 @@ func (d *demo) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("what was restored is not what was sent: %w", err)
 	}
-	fmt.Printf(sayCompared, n)
+	fmt.Printf(sayCompared, count.Of(n, "entry"))
 	return nil
 }
 

@@ -25,9 +25,9 @@ Everything happens in a new folder below TMPDIR, which stays.
 	sayPublished = "\n6. Published: %s\n"
 	saySums      = "\n7. sha256sum -c SHA256SUMS in\n   %s\n"
 	sayNoSums    = "   sha256sum is not on this machine; weir-vault verify does the same:\n"
-	sayOK        = "   %d files OK\n"
+	sayOK        = "   %s OK\n"
 	sayRestore   = "\n8. Restoring, and comparing with the original\n"
-	sayCompared  = "   %d entries are the same: content, mode, owner, time, links, holes.\n"
+	sayCompared  = "   %s compared, all the same: content, mode, owner, time, links, holes.\n"
 	sayBack      = "\n9. Bytes that came back over the link: %d\n"
 	sayEnd       = `
 All as it should be, in %v. Look around:

@@ -13,6 +13,7 @@ import (
 
 	"weir/internal/affinity"
 	"weir/internal/config"
+	"weir/internal/count"
 	"weir/internal/event"
 	"weir/internal/exit"
 	"weir/internal/keyoffer"
@@ -149,7 +150,7 @@ func (s *service) verdict() error {
 	}
 	s.enough()
 	if s.limits.after > 0 && s.wholeSeen < s.limits.after {
-		return exit.With(exit.Damaged, fmt.Errorf(tooFewWhole, s.limits.after, s.wholeSeen))
+		return exit.With(exit.Damaged, fmt.Errorf(tooFewWhole, count.Of(s.limits.after, "restore point"), s.wholeSeen))
 	}
 	if s.limits.after > 0 {
 		return nil

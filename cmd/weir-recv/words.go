@@ -167,7 +167,7 @@ once more when one of these has moved.`
 	// Address.
 	listenFailed = "listening on %s: %w; end the program that holds it, or change listen in the configuration"
 	// Restore points asked for, made.
-	tooFewWhole = "%d restore points were asked for, %d became whole; see weir-vault list"
+	tooFewWhole = "%s asked for, %d became whole; see weir-vault list"
 	// Snapshots not whole.
-	someNotWhole = "%d snapshots are not whole; see weir-vault list"
+	someNotWhole = "snapshots that are not whole: %d; see weir-vault list"
 )

@@ -10,6 +10,7 @@ import (
 
 	"weir/internal/config"
 	"weir/internal/control"
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/terminal"
 	"weir/sender"
@@ -40,7 +41,7 @@ func calibrateCommand(path *string) *cobra.Command {
 			from = min(from, to)
 		}
 		r.From, r.To = uint64(from), uint64(to)
-		cmd.PrintErrf(calibrateBegins, r.Steps, from, to, r.Seconds)
+		cmd.PrintErrf(calibrateBegins, count.Of(r.Steps, "step"), from, to, r.Seconds)
 		var missed sender.Missed
 		if err := ask(cmd.Context(), c, log, control.Request{Action: control.Calibrate, Calibrate: &r}, control.Progress{}, &missed); err != nil {
 			return err

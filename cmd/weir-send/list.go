@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/internal/control"
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/terminal"
 	"weir/sender"
@@ -94,7 +95,7 @@ func printOverview(w io.Writer, o *sender.Overview) error {
 	if o.SpoolMode == sender.SpoolNone && o.SpoolObjects == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, listSpool, humanize.Comma(o.SpoolObjects), humanize.IBytes(uint64(o.SpoolBytes)), humanize.IBytes(uint64(o.SpoolLimit)))
+	_, err := fmt.Fprintf(w, listSpool, count.Of(o.SpoolObjects, "object"), humanize.IBytes(uint64(o.SpoolBytes)), humanize.IBytes(uint64(o.SpoolLimit)))
 	return err
 }
 
@@ -116,7 +117,7 @@ func when(t time.Time) string {
 func remarks(s *sender.Remembered) string {
 	var words []string
 	if s.Owed > 0 {
-		words = append(words, fmt.Sprintf(listOwed, humanize.Comma(s.Owed), humanize.IBytes(uint64(s.OwedBytes))))
+		words = append(words, fmt.Sprintf(listOwed, count.Of(s.Owed, "file"), humanize.IBytes(uint64(s.OwedBytes))))
 	}
 	if s.Resent > 0 || !s.ResentAt.IsZero() {
 		words = append(words, fmt.Sprintf(listResent, humanize.IBytes(uint64(s.Resent)), when(s.ResentAt)))

@@ -14,6 +14,7 @@ import (
 
 	"weir/internal/config"
 	"weir/internal/control"
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/terminal"
 	"weir/internal/terminal/progress"
@@ -140,10 +141,10 @@ func (s *service) take(ctx context.Context, r control.Request, stream *os.File, 
 // report prints the one line that says what was sent. It never says more.
 func report(cmd *cobra.Command, c config.Sender, source string, r control.Result) error {
 	fmt.Fprintf(cmd.OutOrStdout(), pushDone, c.Name+"/"+source+"/"+r.Name,
-		humanize.Comma(r.Files), humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.SentFiles), humanize.IBytes(uint64(r.SentBytes)),
+		count.Of(r.Files, "file"), humanize.IBytes(uint64(r.Bytes)), count.Of(r.SentFiles, "file"), humanize.IBytes(uint64(r.SentBytes)),
 		humanize.IBytes(uint64(r.WireBytes)), overhead(r), humanize.SIWithDigits(float64(r.WireBytes)*8/max(r.Seconds, 1e-3), 0, "bit/s"), r.Seconds)
 	if r.Problems > 0 {
-		return exit.With(exit.Damaged, fmt.Errorf(pushProblems, r.Problems))
+		return exit.With(exit.Damaged, fmt.Errorf(pushProblems, count.Of(r.Problems, "file")))
 	}
 	return nil
 }

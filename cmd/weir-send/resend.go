@@ -12,6 +12,7 @@ import (
 
 	"weir/internal/config"
 	"weir/internal/control"
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/repaircode"
 	"weir/internal/terminal"
@@ -116,7 +117,7 @@ func printPlan(w io.Writer, name string, orders []*sender.Order) (total int64) {
 			fmt.Fprintf(w, resendLost, name, o.Snapshot)
 			continue
 		}
-		fmt.Fprintf(w, resendPlan, name, o.Snapshot, humanize.Comma(o.Files), humanize.IBytes(uint64(o.Bytes)), withManifest(o.Manifest))
+		fmt.Fprintf(w, resendPlan, name, o.Snapshot, count.Of(o.Files, "file"), humanize.IBytes(uint64(o.Bytes)), withManifest(o.Manifest))
 		total += o.Bytes
 	}
 	return total
@@ -138,7 +139,7 @@ func reportResend(w io.Writer, name string, all []*sender.Again) error {
 			lost++
 			continue
 		}
-		fmt.Fprintf(w, resendDone, name, a.Snapshot, humanize.Comma(a.Files), humanize.IBytes(uint64(a.Bytes)), withManifest(a.Manifest))
+		fmt.Fprintf(w, resendDone, name, a.Snapshot, count.Of(a.Files, "file"), humanize.IBytes(uint64(a.Bytes)), withManifest(a.Manifest))
 		for _, p := range a.GoneFiles {
 			fmt.Fprintf(w, resendGoneFile, p)
 		}
@@ -148,7 +149,7 @@ func reportResend(w io.Writer, name string, all []*sender.Again) error {
 		return exit.With(exit.Damaged, fmt.Errorf(resendLostSum, lost))
 	}
 	if gone > 0 {
-		return exit.With(exit.Damaged, fmt.Errorf(resendGone, gone))
+		return exit.With(exit.Damaged, fmt.Errorf(resendGone, count.Of(gone, "file")))
 	}
 	return nil
 }

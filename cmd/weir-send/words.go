@@ -58,7 +58,7 @@ Where weir-send run is active it does the work, and sends nothing else meanwhile
 	calibrateStepsFlag   = "how many steps, evenly spaced"
 	calibrateSecondsFlag = "how long each step takes"
 	// Steps, rates, seconds.
-	calibrateBegins = "Sending %d steps from %v to %v, %g s each.\n"
+	calibrateBegins = "Sending %s from %v to %v, %g s each.\n"
 	// The rate that was asked for, and what was reached.
 	calibrateMissed = "This host did not keep up: at the step of %v it sent %v. The receiver goes by what came; to learn what the link carries beyond that, calibrate again when this host is idle.\n"
 	calibrateDone   = "Sent. What came of it stands in the log of weir-recv on the vault host: look for calibration-done.\n"
@@ -175,9 +175,9 @@ was sent. What arrived only the vault knows.`
 	pushNoStream = "--as is for the standard input, given as -"
 	// Name, files, size, files sent, bytes sent, bytes on the wire, overhead, rate,
 	// seconds.
-	pushDone     = "Sent %s: %s files, %s; this time %s files with %s, %s on the wire%s at %s, in %.1f s.\n"
+	pushDone     = "Sent %s: %s, %s; this time %s with %s, %s on the wire%s at %s, in %.1f s.\n"
 	pushOverhead = ", overhead %.1f %%,"
-	pushProblems = "%d files changed, vanished or could not be read; they are named above and in the manifest"
+	pushProblems = "%s changed, vanished or could not be read, as named above and in the manifest"
 
 	// Name of the source, error.
 	badRecipients = "encrypt_to of the source %q: %w"
@@ -212,17 +212,17 @@ new snapshot is the way.`
 	resendBoth     = "give either codes or --file"
 	resendLongFile = "%s is too long for a file of repair codes"
 	// Name of the sender, of the snapshot, files, size, with manifest.
-	resendPlan = "Asked for: %s/%s: %s files, %s%s.\n"
-	resendDone = "Sent again: %s/%s: %s files, %s%s.\n"
+	resendPlan = "Asked for: %s/%s: %s, %s%s.\n"
+	resendDone = "Sent again: %s/%s: %s, %s%s.\n"
 	// Name of the sender, of the snapshot.
 	resendLost = "Asked for: %s/%s, of which nothing can be sent: it was never finished, or is too old.\n"
 	// Number of snapshots.
-	resendLostSum  = "%d of the snapshots were never finished, or are too old to be sent again; later ones hold what they held"
+	resendLostSum  = "snapshots that were never finished, or are too old to be sent again: %d; later ones hold what they held"
 	resendManifest = ", and its manifest"
 	// Path.
 	resendGoneFile = "  changed or vanished since: %s\n"
 	// Number of files.
-	resendGone = "%d files changed or vanished since and cannot be sent again; a new snapshot holds them as they are now"
+	resendGone = "%s changed or vanished since and cannot be sent again; a new snapshot holds them as they are now"
 
 	listUse   = "list [SOURCE@NUMBER]"
 	listShort = "List what was sent, when and how often"
@@ -238,9 +238,9 @@ it. What arrived only the vault knows.`
 	listFilesHead = "TIMES\tLAST AGAIN\tSIZE\tFILE"
 	listEmpty     = "Nothing has been sent that is remembered."
 	// Objects, bytes, limit.
-	listSpool = "The spool keeps %s objects, %s of at most %s.\n"
+	listSpool = "The spool keeps %s, %s of at most %s.\n"
 	// Files, bytes.
-	listOwed = "%s files, %s, are owed and gone"
+	listOwed = "owed and gone: %s, %s"
 	// Bytes, time.
 	listResent = "%s resent for a code at %s"
 	// Time.

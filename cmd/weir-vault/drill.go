@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/event"
 	"weir/internal/exit"
 	"weir/internal/restore"
@@ -135,7 +136,7 @@ func (r drillResult) String() string {
 		word = drillFailed
 	}
 	rate := humanize.Bytes(uint64(float64(r.bytes) / max(r.took.Seconds(), 1e-3)))
-	return fmt.Sprintf(drillLine, r.ref, word, humanize.Comma(r.files), size(r.bytes), r.took.Round(time.Millisecond), rate)
+	return fmt.Sprintf(drillLine, r.ref, word, count.Of(r.files, "file"), size(r.bytes), r.took.Round(time.Millisecond), rate)
 }
 
 // drill restores to a directory of its own, which is removed in the end.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/vault"
 )
@@ -68,8 +69,8 @@ func verifyEvents(w io.Writer, dir, head string) error {
 		fmt.Fprintln(w, f)
 	}
 	if n := len(report.Findings); n > 0 {
-		return exit.With(exit.Damaged, fmt.Errorf(eventsDamaged, n))
+		return exit.With(exit.Damaged, fmt.Errorf(eventsDamaged, count.Of(n, "finding")))
 	}
-	_, err = fmt.Fprintf(w, eventsGood, report.Head.Sequence, report.Head)
+	_, err = fmt.Fprintf(w, eventsGood, count.Of(report.Head.Sequence, "event"), report.Head)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/vault"
 )
 
@@ -83,7 +84,7 @@ func lacks(i vault.Info) string {
 		case i.State == vault.Abandoned:
 			words = append(words, isAbandoned)
 		case i.MissingFiles > 0 || i.MissingBytes > 0:
-			words = append(words, fmt.Sprintf(lacksFiles, size(i.MissingBytes), files(i.MissingFiles)))
+			words = append(words, fmt.Sprintf(lacksFiles, size(i.MissingBytes), count.Of(i.MissingFiles, "file")))
 		case i.Building:
 			words = append(words, isBuilding)
 		default:
@@ -95,7 +96,7 @@ func lacks(i vault.Info) string {
 		words = append(words, fmt.Sprintf(isLocked, i.Locked.UTC().Format(time.DateOnly)))
 	}
 	if i.Problems > 0 {
-		words = append(words, fmt.Sprintf(hasProblems, humanize.Comma(i.Problems)))
+		words = append(words, fmt.Sprintf(hasProblems, count.Of(i.Problems, "file")))
 	}
 	return strings.Join(words, ", ")
 }
@@ -112,11 +113,3 @@ func doubts(i vault.Info) (words []string) {
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
-
-// files counts files in words.
-func files(n int64) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return humanize.Comma(n) + " files"
-}

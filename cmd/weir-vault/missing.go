@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/qr"
 	"weir/internal/vault"
@@ -201,7 +202,7 @@ func printLacking(w io.Writer, l missingReport, o missingOptions, each bool) err
 				printFile(w, m)
 			}
 		}
-		fmt.Fprintf(w, missingLine, one.Snapshot, size(one.MissingBytes), files(one.MissingFiles))
+		fmt.Fprintf(w, missingLine, one.Snapshot, size(one.MissingBytes), count.Of(one.MissingFiles, "file"))
 	}
 	for _, r := range l.Codes {
 		if o.file != "" {

@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/vault"
 )
 
@@ -21,7 +21,7 @@ func reindexCommand(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), reindexDone, humanize.Comma(int64(n)))
+			fmt.Fprintf(cmd.OutOrStdout(), reindexDone, count.Of(n, "object"))
 			return nil
 		},
 	}

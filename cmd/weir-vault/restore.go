@@ -7,9 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/restore"
 	"weir/internal/terminal"
@@ -72,15 +72,15 @@ func restoreFound(cmd *cobra.Command, found vault.Found, o restore.Options) erro
 	case err != nil:
 		return err
 	}
-	cmd.PrintErrf(restoreDone, humanize.Comma(r.Files+r.Hardlinks), size(r.Bytes), o.Dest)
+	cmd.PrintErrf(restoreDone, count.Of(r.Files+r.Hardlinks, "file"), size(r.Bytes), o.Dest)
 	if r.Problems > 0 {
-		cmd.PrintErrf(restoreProblems, humanize.Comma(r.Problems), found.Ref())
+		cmd.PrintErrf(restoreProblems, count.Of(r.Problems, "file"), found.Ref())
 	}
 	if r.Attributes > 0 {
-		cmd.PrintErrf(restoreAttributes, humanize.Comma(r.Attributes))
+		cmd.PrintErrf(restoreAttributes, count.Of(r.Attributes, "entry"))
 	}
 	if r.Failures > 0 {
-		return exit.With(exit.Damaged, fmt.Errorf(restoreFailed, r.Failures))
+		return exit.With(exit.Damaged, fmt.Errorf(restoreFailed, count.Of(r.Failures, "entry")))
 	}
 	return nil
 }

@@ -9,10 +9,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"weir/internal/config"
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/terminal"
 	"weir/internal/terminal/progress"
@@ -125,8 +125,8 @@ func printScrub(w io.Writer, s vault.ScrubState) error {
 		fmt.Fprintln(w, f)
 	}
 	if s.Found > 0 {
-		return exit.With(exit.Damaged, fmt.Errorf(scrubFound, s.Found))
+		return exit.With(exit.Damaged, fmt.Errorf(scrubFound, count.Of(s.Found, "finding")))
 	}
-	_, err := fmt.Fprintf(w, scrubGood, humanize.Comma(s.Objects), humanize.Comma(s.Points), size(s.Bytes))
+	_, err := fmt.Fprintf(w, scrubGood, count.Of(s.Objects, "object"), count.Of(s.Points, "restore point"), size(s.Bytes))
 	return err
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"weir/internal/count"
 	"weir/internal/exit"
 	"weir/internal/terminal"
 	"weir/internal/terminal/progress"
@@ -102,7 +102,7 @@ func printReport(w io.Writer, found vault.Found, r vault.Report) {
 		fmt.Fprintf(w, verifyRevoked, found.Ref(), found.Revoked.Format(time.RFC3339))
 	}
 	if len(r.Findings) == 0 {
-		fmt.Fprintf(w, verifyGood, found.Ref(), humanize.Comma(r.Files), size(r.Bytes))
+		fmt.Fprintf(w, verifyGood, found.Ref(), count.Of(r.Files, "file"), size(r.Bytes))
 		return
 	}
 	for _, finding := range r.Findings {

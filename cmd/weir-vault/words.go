@@ -48,7 +48,7 @@ if something is not as expected.`
 	isAbandoned   = "the sender never finished it and will not; later snapshots stand for it"
 	isRevoked     = "signer revoked at %s"
 	signedRevoked = "%s, revoked at %s"
-	hasProblems   = "%s files changed, vanished or could not be read on the sender"
+	hasProblems   = "%s changed, vanished or could not be read on the sender"
 
 	// Why.
 	isSuspicious = "SUSPICIOUS: %s"
@@ -131,10 +131,10 @@ whole.`
 	// Name of the snapshot.
 	verifyRemoved = "%s: it was removed meanwhile\n"
 	// Name of the snapshot, files, size.
-	verifyGood = "%s: good, %s files, %s\n"
+	verifyGood = "%s: good, %s, %s\n"
 	// Name of the snapshot, what is wrong.
 	verifyBad  = "%s: %s\n"
-	verifySum  = "%d of %d snapshots are damaged or not whole"
+	verifySum  = "snapshots that are damaged or not whole: %d of %d"
 	notWhole   = "not whole: %s"
 	restoreUse = "restore SNAPSHOT DEST [PATH...]"
 
@@ -160,19 +160,19 @@ not whole is restored as far as it goes with --partial.`
 	// Name of the snapshot, why.
 	restoreDoubt = "Note that %s is doubtful: %s. `weir-vault list` shows the ones before it.\n"
 	// Files, size, destination.
-	restoreDone   = "Restored %s files, %s, to %s.\n"
-	restoreFailed = "%d entries could not be restored"
+	restoreDone   = "Restored %s, %s, to %s.\n"
+	restoreFailed = "%s could not be restored"
 	// Name of the snapshot.
 	restoreNothing = "the manifest of %s has not come, so there is nothing to restore by; choose another with `weir-vault list`"
 	// Number, name of the snapshot.
-	restoreProblems = "%s files are not as good as they could be: they changed, vanished or could not be read on the sender; see weir-vault show %s\n"
+	restoreProblems = "Note that %s changed, vanished or could not be read on the sender; see weir-vault show %s\n"
 	// Number.
-	restoreAttributes = "%s entries have another owner, mode, time or attribute than they had; see the warnings above\n"
+	restoreAttributes = "Another owner, mode, time or attribute than they had: %s; see the warnings above\n"
 
 	reindexShort = "Rebuild the catalog from the tree"
 	reindexLong  = `reindex throws the catalog away and builds it anew from the restore points, the
 pending snapshots and the objects alone. The receiver does that by itself when
 it finds the catalog gone or damaged. It must not run meanwhile.`
 	// Objects.
-	reindexDone = "The catalog holds %s objects.\n"
+	reindexDone = "The catalog holds %s.\n"
 )

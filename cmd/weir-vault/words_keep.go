@@ -30,8 +30,8 @@ ends with 3 if anything is wrong.`
 	// Number, time, name, snapshot, detail.
 	eventsLine = "%6d  %s  %-22s %s %s\n"
 	// Number of events, head.
-	eventsGood    = "The log is in order: %d events. Its head, to keep elsewhere: %s\n"
-	eventsDamaged = "the event log is damaged: %d findings"
+	eventsGood    = "The log is in order: %s. Its head, to keep elsewhere: %s\n"
+	eventsDamaged = "the event log is damaged: %s"
 
 	pruneShort = "Remove the restore points that no rule keeps"
 	pruneLong  = `prune goes by the [[source]] tables of the receiver's configuration: keep_last,
@@ -96,9 +96,9 @@ cut short goes on where it was. It ends with 3 if anything was found.`
 	// Why.
 	scrubFailed = "the scrub was cut short: %s; mend that and type the command again, it goes on where it was"
 	// Number.
-	scrubFound = "%d findings; weir-vault list shows which restore points are not whole now"
+	scrubFound = "%s; weir-vault list shows which restore points are not whole now"
 	// Objects, restore points, size.
-	scrubGood = "All good: %s objects, %s restore points, %s read.\n"
+	scrubGood = "All good: %s, %s, %s read.\n"
 )
 
 const (
@@ -116,9 +116,9 @@ that is named, or of every source. It ends with 3 if anything came out wrong.`
 	drillPassed      = "passed"
 	drillFailed      = "FAILED"
 	// Snapshot, word, files, size, time, rate.
-	drillLine = "%s: %s, %s files, %s in %s, %s/s"
+	drillLine = "%s: %s, %s, %s in %s, %s/s"
 	// Error.
 	drillNotNoted = "the drill is done, but its result could not be entered into the event log: %w"
 	// Failed, all.
-	drillSum = "%d of %d restore points could not be restored in full"
+	drillSum = "restore points that could not be restored in full: %d of %d"
 )

@@ -186,7 +186,7 @@ func TestOnlyChangesAreSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := g.push("prod", "etc", 0, "--changed", src)
-	if !strings.Contains(out, "50 files, 4.8 MiB; this time 1 files with 4.9 KiB") {
+	if !strings.Contains(out, "50 files, 4.8 MiB; this time 1 file with 4.9 KiB") {
 		t.Errorf("the second push says %s", out)
 	}
 	g.waitWhole(2)

@@ -98,6 +98,7 @@ var allowed = map[string][]string{
 	"internal/attestation":         {"internal/manifest", "internal/names", "internal/statefile"},
 	"internal/binomial":            {},
 	"internal/confinement":         {},
+	"internal/count":               {},
 	"internal/control":             {"internal/rawpath"},
 	"internal/event":               {},
 	"internal/exit":                {},

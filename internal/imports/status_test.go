@@ -5,7 +5,7 @@ import "maps"
 // What tells how things stand, and what that links.
 var (
 	statusLinks = []string{
-		"protocol", "internal/binomial", "internal/event", "internal/expectation", "internal/geometry", "internal/linkquality", "internal/qr", "internal/textfile",
+		"protocol", "internal/binomial", "internal/count", "internal/event", "internal/expectation", "internal/geometry", "internal/linkquality", "internal/qr", "internal/textfile",
 	}
 	reportLinks = append([]string{
 		"internal/attestation", "internal/diskuse", "internal/manifest", "internal/masschange", "internal/names", "internal/repaircode",
@@ -18,7 +18,7 @@ func init() {
 		"internal/diskuse":  {},
 		"internal/nic":      {},
 		"internal/report":   reportLinks,
-		"internal/sending":  {"internal/textfile"},
+		"internal/sending":  {"internal/count", "internal/textfile"},
 		"internal/status":   statusLinks,
 		"internal/textfile": {},
 	})

@@ -30,6 +30,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"weir/internal/count"
 	"weir/internal/textfile"
 )
 
@@ -132,7 +133,7 @@ func WriteText(w io.Writer, s *Status) {
 		fmt.Fprintf(w, "NO weir-send run IS ACTIVE for %s: nothing is sent by itself. This is what was sent before.\n", s.Name)
 	}
 	if s.Spool.Objects > 0 {
-		fmt.Fprintf(w, "%s in %s objects are kept to be sent again.\n", humanize.IBytes(uint64(max(s.Spool.Bytes, 0))), humanize.Comma(s.Spool.Objects))
+		fmt.Fprintf(w, "Kept to be sent again: %s in %s.\n", humanize.IBytes(uint64(max(s.Spool.Bytes, 0))), count.Of(s.Spool.Objects, "object"))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nSOURCE\tEVERY\tLAST SENT\tFILES\tSIZE\tPASSES\tNEXT PASS\tREMARKS")
@@ -155,7 +156,7 @@ func (s *Source) row(wanted int) string {
 	case s.Failed != "":
 		remarks = "FAILED: " + s.Failed
 	case s.Problems > 0:
-		remarks = fmt.Sprintf("%d files with trouble", s.Problems)
+		remarks = count.Of(s.Problems, "file") + " with trouble"
 	}
 	if s.Owed > 0 {
 		remarks += fmt.Sprintf(" %s could not be sent again", humanize.IBytes(uint64(s.Owed)))

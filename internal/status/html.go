@@ -6,6 +6,8 @@ import (
 	"io"
 
 	g "maragu.dev/gomponents"
+
+	"weir/internal/count"
 )
 
 //go:embed page.css
@@ -90,7 +92,7 @@ func (v *view) page() g.Node {
 }
 
 func (v *view) verdict() g.Node {
-	class, words := "verdict bad", fmt.Sprintf("%d things are not as expected", len(v.Alarms))
+	class, words := "verdict bad", "Not as expected: "+count.Of(len(v.Alarms), "thing")
 	switch {
 	case v.Good:
 		class, words = "verdict good", "All is as expected"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/internal/count"
 	"weir/internal/event"
 	"weir/internal/expectation"
 	"weir/internal/linkquality"
@@ -69,7 +70,7 @@ func newSenderView(s *Sender, now time.Time) senderView {
 		v.Heard = "heard " + ago(now, s.Heard) + " ago"
 	}
 	if q.Longest > 0 {
-		v.Longest = fmt.Sprintf("%s (%s)", short(q.Outage), frames(q.Longest))
+		v.Longest = fmt.Sprintf("%s (%s)", short(q.Outage), count.Of(q.Longest, "frame"))
 	}
 	if q.Bridged > 0 {
 		v.Bridged = short(q.Bridge)
@@ -120,13 +121,6 @@ func short(ms float64) string {
 		return fmt.Sprintf("%.3g s", ms/1000)
 	}
 	return fmt.Sprintf("%.3g ms", ms)
-}
-
-func frames(n uint64) string {
-	if n == 1 {
-		return "1 frame"
-	}
-	return comma(n) + " frames"
 }
 
 func lengths(bin int) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/count"
 	"weir/internal/expectation"
 )
 
@@ -102,9 +103,9 @@ func newSourceView(s *Source, now time.Time) sourceView {
 	v := sourceView{Name: s.Sender + "/" + s.Source, Whole: s.Whole, Partial: s.Partial, Abandoned: s.Abandoned, Overdue: s.Overdue, Class: "plain", Doubts: s.Newest.doubts()}
 	if n := s.Newest; n != nil {
 		v.Newest, v.Age = n.Name, expectation.Spell(seconds(s.Age))
-		v.Holds = fmt.Sprintf("%s, %s", count(int(n.Files), "file"), size(n.Bytes))
+		v.Holds = fmt.Sprintf("%s, %s", count.Of(int(n.Files), "file"), size(n.Bytes))
 		if n.Problems > 0 {
-			v.Holds += fmt.Sprintf(", %s with trouble at the sender", count(int(n.Problems), "file"))
+			v.Holds += fmt.Sprintf(", %s with trouble at the sender", count.Of(int(n.Problems), "file"))
 		}
 	}
 	if s.Every > 0 {

@@ -156,7 +156,7 @@ func TestPageIsSelfContained(t *testing.T) {
 	if n := len(page); n > 400<<10 {
 		t.Errorf("%d bytes", n)
 	}
-	for _, want := range []string{"2 things are not as expected", "branch-office-lisbon/home", "weir-send resend 7KX4", "raise burst to", "0.00018 %", "is full in 11 d", `<div class="qr"><svg`} {
+	for _, want := range []string{"Not as expected: 2 things", "branch-office-lisbon/home", "weir-send resend 7KX4", "raise burst to", "0.00018 %", "is full in 11 d", `<div class="qr"><svg`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"weir/internal/count"
 	"weir/internal/expectation"
 	"weir/internal/qr"
 )
@@ -91,12 +92,12 @@ func (v *view) summary(s *Status) {
 	for i := range s.Sources {
 		whole, partial = whole+s.Sources[i].Whole, partial+s.Sources[i].Partial
 	}
-	v.Summary = fmt.Sprintf("%s, %s whole", count(len(s.Sources), "source"), count(whole, "restore point"))
+	v.Summary = fmt.Sprintf("%s, %s whole", count.Of(len(s.Sources), "source"), count.Of(whole, "restore point"))
 	if partial > 0 {
-		v.Summary += fmt.Sprintf(", %s not whole", count(partial, "snapshot"))
+		v.Summary += fmt.Sprintf(", %s not whole", count.Of(partial, "snapshot"))
 	}
 	if n := doubtful(s); n > 0 {
-		v.Summary += fmt.Sprintf(", the newest of %s is not to be trusted unseen", count(n, "source"))
+		v.Summary += fmt.Sprintf(", the newest of %s is not to be trusted unseen", count.Of(n, "source"))
 	}
 	if len(s.Moving) > 0 {
 		v.Summary += fmt.Sprintf(", %d arriving now", len(s.Moving))
@@ -143,7 +144,7 @@ func scrubText(s *Status) string {
 	}
 	found := "nothing damaged was found"
 	if c.Damaged > 0 {
-		found = fmt.Sprintf("DAMAGE WAS FOUND in %s: weir-vault scrub", count(int(c.Damaged), "place"))
+		found = fmt.Sprintf("DAMAGE WAS FOUND in %s: weir-vault scrub", count.Of(int(c.Damaged), "place"))
 	}
 	text := ""
 	if c.Running {
@@ -154,7 +155,7 @@ func scrubText(s *Status) string {
 	case c.Running:
 		text += fmt.Sprintf("The last time ended %s ago.", ago(s.Written, c.Finished))
 	default:
-		text += fmt.Sprintf("Everything was read again %s ago, %s; %s.", ago(s.Written, c.Finished), count(int(c.Objects), "object"), found)
+		text += fmt.Sprintf("Everything was read again %s ago, %s; %s.", ago(s.Written, c.Finished), count.Of(int(c.Objects), "object"), found)
 	}
 	return strings.TrimSpace(text)
 }
@@ -182,7 +183,7 @@ func newMissingView(m *Missing) missingView {
 	case m.Files == 0:
 		v.Lacks = "What it lacks is not known yet."
 	default:
-		v.Lacks = fmt.Sprintf("%s, %s lacking.", count(int(m.Files), "file"), size(m.Bytes))
+		v.Lacks = fmt.Sprintf("%s, %s lacking.", count.Of(int(m.Files), "file"), size(m.Bytes))
 	}
 	for _, f := range m.First {
 		v.First = append(v.First, fileView{strconv.Quote(f.Path), size(f.Bytes)})
@@ -204,13 +205,6 @@ func (m *missingView) draw() {
 		return // too long for a picture; the text is there
 	}
 	m.QR = code.SVG("QR code of the repair code")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return humanize.Comma(int64(n)) + " " + what + "s"
 }
 
 func comma(n uint64) string { return humanize.Comma(int64(min(n, 1<<62))) }
