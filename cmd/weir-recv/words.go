@@ -26,7 +26,7 @@ directory of the vault. It prints the public key alone on stdout; what to do
 next on stderr. A key or configuration that exists is never overwritten.`
 	initExample = `  weir-recv init --vault /srv/vault --listen 10.77.0.2:4600 > receiver.pub`
 	vaultFlag   = "directory of the vault"
-	listenFlag  = "address and port to listen on"
+	listenFlag  = "`ADDRESS:PORT` to listen on"
 
 	// Path of the configuration, listen address, fingerprint.
 	initDone = `Wrote %[1]s.

@@ -38,6 +38,10 @@ func listCommand(p *place) *cobra.Command {
 		if asJSON {
 			return printJSON(cmd.OutOrStdout(), infos)
 		}
+		if len(infos) == 0 && len(args) > 0 {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), listNone, args[0])
+			return err
+		}
 		return printTable(cmd.OutOrStdout(), infos)
 	}
 	return cmd

@@ -41,6 +41,8 @@ if something is not as expected.`
 	listExample = `  weir-vault list prod/etc --json`
 	listHead    = "SNAPSHOT\tSTATE\tFILES\tSIZE\tREMARKS"
 	listEmpty   = "There is no snapshot in this vault."
+	// What was asked for.
+	listNone = "There is no snapshot of %s in this vault; weir-vault list shows what there is.\n"
 	// Size, "5 files".
 	lacksFiles    = "lacks %s in %s"
 	lacksManifest = "its manifest has not come"

@@ -108,7 +108,7 @@ func List(dir string) ([]Info, error) {
 // listPoints returns the restore points that are published.
 func listPoints(l layout) ([]Snapshot, error) {
 	if _, err := os.Stat(l.own()); err != nil {
-		return nil, fmt.Errorf("%s is no vault: %w", l.dir, err)
+		return nil, fmt.Errorf("%s is no vault: %w; mount its disk, or name the right directory", l.dir, err)
 	}
 	return snapshotsBelow(l.dir)
 }

@@ -126,7 +126,7 @@ func (h *host) routes() {
 		return
 	}
 	h.Bad("routes", "ip route flush dev "+h.link.Name,
-		"%d lead over %s: while weir-recv does not run, the kernel answers each frame with ICMP port unreachable", len(over), h.link.Name)
+		"routes over %[2]s: %[1]d; while weir-recv does not run, the kernel answers each frame with ICMP port unreachable", len(over), h.link.Name)
 }
 
 // filter looks whether frames of a sender to which no route leads are taken.
