@@ -33,13 +33,19 @@ func TestStalledDiskQueuesNoSettling(t *testing.T) {
 	g.close()
 }
 
-// TestQuietAfterTheClockWasSetBack: what lacks is to be told also then.
-func TestQuietAfterTheClockWasSetBack(t *testing.T) {
+// newSettlingRig returns a rig whose sink tells of each time that it settles.
+func newSettlingRig(t *testing.T) (*rig, *settlingSink) {
 	g := newRig(t)
 	g.close()
 	sink := &settlingSink{g.sink, make(chan bool, 100)}
 	g.cfg.Sink = sink
 	g.start()
+	return g, sink
+}
+
+// TestQuietAfterTheClockWasSetBack: what lacks is to be told also then.
+func TestQuietAfterTheClockWasSetBack(t *testing.T) {
+	g, sink := newSettlingRig(t)
 	g.r.lastData.Store(g.now.UnixNano())
 	g.r.now = g.now.Add(-time.Hour)
 	g.r.settle()
@@ -52,11 +58,7 @@ func TestQuietAfterTheClockWasSetBack(t *testing.T) {
 // TestSettledOnlyWhenAllIsDelivered: who ends the receiver when nothing comes any more
 // must not do so before the sink has had its say about what came last.
 func TestSettledOnlyWhenAllIsDelivered(t *testing.T) {
-	g := newRig(t)
-	g.close()
-	sink := &settlingSink{g.sink, make(chan bool, 100)}
-	g.cfg.Sink = sink
-	g.start()
+	g, sink := newSettlingRig(t)
 	g.session(2)
 	// When the second is begun, what came of the first is known.
 	settle := func(want bool) {
