@@ -23,6 +23,7 @@ func calibrateCommand(path *string) *cobra.Command {
 	f := cmd.Flags()
 	f.TextVar(&from, "from", from, calibrateFromFlag)
 	f.TextVar(&to, "to", to, calibrateToFlag)
+	f.Lookup("to").DefValue = "" // none is shown
 	f.IntVar(&r.Steps, "steps", 10, calibrateStepsFlag)
 	f.Float64Var(&r.Seconds, "seconds", 2, calibrateSecondsFlag)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

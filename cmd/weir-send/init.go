@@ -26,6 +26,7 @@ func initCommand(path *string) *cobra.Command {
 	f.TextVar(&c.To, "to", netip.AddrPort{}, toFlag)
 	f.StringVar(&c.Receiver, "receiver", "", keyFlag)
 	f.TextVar(&c.Rate, "rate", config.Rate(0), rateFlag)
+	f.Lookup("rate").DefValue = "" // none is shown
 	f.IntVar(&c.MTU, "mtu", c.MTU, mtuFlag)
 	f.TextVar(&c.Overhead, "overhead", c.Overhead, overFlag)
 	f.TextVar(&c.Burst, "burst", c.Burst, burstFlag)

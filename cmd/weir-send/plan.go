@@ -31,7 +31,9 @@ func planCommand(path *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "plan", Short: planShort, Long: planLong, Example: planExample, Args: cobra.NoArgs}
 	f := cmd.Flags()
 	f.TextVar(&p.Rate, "rate", config.Rate(0), rateFlag)
+	f.Lookup("rate").DefValue = "" // none is shown
 	f.TextVar(&p.size, "size", config.Size(0), planSizeFlag)
+	f.Lookup("size").DefValue = "" // none is shown
 	f.TextVar(&p.Overhead, "overhead", p.Overhead, overFlag)
 	f.TextVar(&p.Burst, "burst", p.Burst, planBurstFlag)
 	f.IntVar(&p.MTU, "mtu", p.MTU, mtuFlag)

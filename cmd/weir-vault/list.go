@@ -39,8 +39,7 @@ func listCommand(p *place) *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), infos)
 		}
 		if len(infos) == 0 && len(args) > 0 {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), listNone, args[0])
-			return err
+			return fmt.Errorf(listNone, args[0])
 		}
 		return printTable(cmd.OutOrStdout(), infos)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,15 +37,17 @@ var errUnknown = errors.New("no configuration is known")
 // receiver returns the receiver's configuration.
 func (p *place) receiver() (config.Receiver, error) {
 	c, err := config.LoadReceiver(p.config)
-	switch {
-	case errors.Is(err, config.ErrInvalid):
-		return c, exit.With(exit.Usage, err)
-	case err != nil && p.given():
-		return c, fmt.Errorf(badConfig, err)
-	case err != nil:
-		return c, fmt.Errorf("%w: %w", errUnknown, err)
+	wrong := errors.Is(err, config.ErrInvalid)
+	if err != nil && (!wrong || errors.Is(err, fs.ErrNotExist)) {
+		if !p.given() {
+			return c, fmt.Errorf("%w: %w", errUnknown, err)
+		}
+		err = fmt.Errorf(badConfig, err)
 	}
-	return c, nil
+	if wrong {
+		err = exit.With(exit.Usage, err)
+	}
+	return c, err
 }
 
 // dir returns the vault's directory, which is there.
@@ -54,7 +57,7 @@ func (p *place) dir() (string, error) {
 		c, err := p.receiver()
 		switch {
 		case errors.Is(err, errUnknown):
-			return "", fmt.Errorf(noVault, err)
+			return "", exit.With(exit.Usage, fmt.Errorf(noVault, err))
 		case err != nil:
 			return "", err
 		case dir == "":

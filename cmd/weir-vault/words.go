@@ -42,7 +42,7 @@ if something is not as expected.`
 	listHead    = "SNAPSHOT\tSTATE\tFILES\tSIZE\tREMARKS"
 	listEmpty   = "There is no snapshot in this vault."
 	// What was asked for.
-	listNone = "There is no snapshot of %s in this vault; weir-vault list shows what there is.\n"
+	listNone = "there is no snapshot of %s in this vault; weir-vault list shows what there is"
 	// Size, "5 files".
 	lacksFiles    = "lacks %s in %s"
 	lacksManifest = "its manifest has not come"

@@ -16,7 +16,7 @@ import (
 func SetReceiver(path, key string) error {
 	target, err := filepath.EvalSymlinks(path) // or the rename would replace the link
 	if errors.Is(err, os.ErrNotExist) {
-		return missing(path, "weir-send")
+		return &absent{path, "weir-send"}
 	}
 	if err != nil {
 		return fmt.Errorf("finding the configuration: %w", err)

@@ -39,7 +39,7 @@ type table struct {
 func readFile(path, program string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(path, program)
+		return nil, &absent{path, program}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -55,9 +55,17 @@ func readFile(path, program string) ([]byte, error) {
 	return data, nil
 }
 
-func missing(path, program string) error {
-	return fmt.Errorf("there is no configuration %s: make one with `%s init`, or name another with --config", path, program)
+// absent is the error about a configuration that is not there. To errors.Is it
+// is ErrInvalid, as what has to be mended is the command line or the file.
+type absent struct{ path, program string }
+
+// Error says what to do next.
+func (e *absent) Error() string {
+	return fmt.Sprintf("there is no configuration %s: make one with `%s init`, or name another with --config", e.path, e.program)
 }
+
+// Is reports whether target is ErrInvalid or fs.ErrNotExist.
+func (e *absent) Is(target error) bool { return target == ErrInvalid || target == fs.ErrNotExist }
 
 // newDocument parses TOML. Where that fails, the table is empty and the
 // problem is in the document.

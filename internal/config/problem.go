@@ -7,7 +7,8 @@ import (
 )
 
 // ErrInvalid is in the chain of every error about the content of a
-// configuration file, as opposed to one about reading it.
+// configuration file, and about one that is not there, as opposed to an error
+// while reading it.
 var ErrInvalid = errors.New("the configuration is wrong")
 
 // Problem is one thing wrong with a configuration file.

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -264,7 +265,7 @@ func TestProposedBurstIsTaken(t *testing.T) {
 
 func TestNoConfigurationSaysWhatToDo(t *testing.T) {
 	_, err := LoadSender(filepath.Join(t.TempDir(), "sender.toml"))
-	if err == nil || !strings.Contains(err.Error(), "weir-send init") || errors.Is(err, ErrInvalid) {
+	if err == nil || !strings.Contains(err.Error(), "weir-send init") || !errors.Is(err, ErrInvalid) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "huge.toml")

@@ -50,7 +50,7 @@ func addTable(path, table string, s TrustedSender, known func(*Receiver) (bool, 
 	// Through a symbolic link, or the rename would replace the link.
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, missing(path, "weir-recv")
+		return false, &absent{path, "weir-recv"}
 	}
 	if err != nil {
 		return false, fmt.Errorf("finding the configuration: %w", err)

@@ -41,6 +41,9 @@ func Execute(root *cobra.Command) int {
 	}
 	var coded *Error
 	if !began && !errors.As(err, &coded) {
+		if cmd.Runnable() {
+			fmt.Fprintf(root.ErrOrStderr(), "Usage: %s\n", cmd.UseLine())
+		}
 		fmt.Fprintf(root.ErrOrStderr(), "See `%s --help`.\n", cmd.CommandPath())
 		return Usage
 	}

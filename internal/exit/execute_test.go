@@ -32,9 +32,9 @@ func TestExecute(t *testing.T) {
 		{"good", []string{"work", "--need", "x"}, nil, Good, ""},
 		{"failed", []string{"work", "--need", "x"}, plain, Failed, "weir-test: one\nweir-test: two\n"},
 		{"damaged", []string{"work", "--need", "x"}, With(Damaged, plain), Damaged, "weir-test: one\nweir-test: two\n"},
-		{"no flag", []string{"work"}, nil, Usage, "weir-test: required flag(s) \"need\" not set\nSee `weir-test work --help`.\n"},
-		{"bad flag", []string{"work", "--nope"}, nil, Usage, "weir-test: unknown flag: --nope\nSee `weir-test work --help`.\n"},
-		{"argument", []string{"work", "--need", "x", "y"}, nil, Usage, "weir-test: unknown command \"y\" for \"weir-test work\"\nSee `weir-test work --help`.\n"},
+		{"no flag", []string{"work"}, nil, Usage, "weir-test: required flag(s) \"need\" not set\nUsage: weir-test work [flags]\nSee `weir-test work --help`.\n"},
+		{"bad flag", []string{"work", "--nope"}, nil, Usage, "weir-test: unknown flag: --nope\nUsage: weir-test work [flags]\nSee `weir-test work --help`.\n"},
+		{"argument", []string{"work", "--need", "x", "y"}, nil, Usage, "weir-test: unknown command \"y\" for \"weir-test work\"\nUsage: weir-test work [flags]\nSee `weir-test work --help`.\n"},
 		{"no such command", []string{"play"}, nil, Usage, "weir-test: unknown command \"play\" for \"weir-test\"\nSee `weir-test --help`.\n"},
 	}
 	for _, c := range cases {
