@@ -18,6 +18,9 @@ type disk struct {
 	syncAll func(f *os.File) error // the whole file system that f lies on
 	// writeOut begins to write a range of f to the disk and does not wait for it.
 	writeOut func(f *os.File, off, n int64) error
+	// wrote waits for what is being written of f, and returns the first error of that
+	// since f was opened, or since it was asked last.
+	wrote func(f *os.File) error
 	// forget lets go of the memory that a range of f takes, all from off on for 0, as
 	// far as the disk has it.
 	forget func(f *os.File, off, n int64)
@@ -35,6 +38,7 @@ func realDisk() disk {
 		writeOut: func(f *os.File, off, n int64) error {
 			return unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 		},
+		wrote: func(f *os.File) error { return unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WAIT_BEFORE) },
 		forget: func(f *os.File, off, n int64) {
 			_ = unix.Fadvise(int(f.Fd()), off, n, unix.FADV_DONTNEED) // it stays in memory otherwise
 		},

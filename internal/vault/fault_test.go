@@ -66,6 +66,12 @@ func (f *faulty) disk() disk {
 		}
 		return real.syncAll(file)
 	}
+	d.wrote = func(file *os.File) error {
+		if f.fails() {
+			return f.err
+		}
+		return real.wrote(file)
+	}
 	d.rename = func(from, to string) error {
 		if f.fails() {
 			return f.err
@@ -140,6 +146,7 @@ func (f *faulty) deadly() disk {
 	d.create = func(path string, p []byte) error { die(); return real.create(path, p) }
 	d.sync = func(file *os.File) error { die(); return real.sync(file) }
 	d.syncAll = func(file *os.File) error { die(); return real.syncAll(file) }
+	d.wrote = func(file *os.File) error { die(); return real.wrote(file) }
 	d.rename = func(from, to string) error { die(); return real.rename(from, to) }
 	d.link = func(from string, dir int, name string) error { die(); return real.link(from, dir, name) }
 	d.point = func(string) { die() }

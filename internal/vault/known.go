@@ -194,8 +194,17 @@ func (v *Vault) letGo() {
 	clear(v.held)
 }
 
-// syncFileSystem syncs everything on the vault's file system.
-func (v *Vault) syncFileSystem() error { return v.builder().syncFileSystem() }
+// syncFileSystem syncs everything on the vault's file system. An error is told only
+// once, whatever it was that could not be written: so no object is trusted that is not
+// recorded yet.
+func (v *Vault) syncFileSystem() error {
+	err := v.builder().syncFileSystem()
+	if err != nil {
+		v.letGo()
+		v.distrust()
+	}
+	return err
+}
 
 // syncEachOn returns up to how many files are synced one by one.
 //

@@ -15,7 +15,7 @@ const (
 	// MaxObject is the first size that is refused, in bytes.
 	MaxObject = 1 << 62
 	// maxOpen bounds the partial objects that are kept open.
-	maxOpen = 64
+	maxOpen = 128
 	// smallObject is up to which size an object that comes in one piece waits in
 	// memory for its end, in bytes.
 	smallObject = 1 << 20
@@ -143,8 +143,8 @@ func (v *Vault) clearSmall() {
 
 // openObject opens a partial object, or begins it.
 func (v *Vault) openObject(k key, of string) (*object, error) {
-	for len(v.open) >= maxOpen {
-		if err := v.park(v.oldest()); err != nil {
+	if len(v.open) >= maxOpen {
+		if err := v.park(v.oldest()...); err != nil {
 			v.troubled(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -58,40 +59,46 @@ func (o *object) load(path string) error {
 	return nil
 }
 
-// oldest returns the object that was not used for longest, of the sender that has
-// most: no other has to make room for it. One that only waits to be read back goes
-// last: it would have to be read from its start again.
-func (v *Vault) oldest() *object {
-	open, most := map[string]int{}, 0
-	for k := range v.open {
-		open[k.sender]++
-		most = max(most, open[k.sender])
-	}
-	var first *object
+// oldest returns the half of the open objects that was not used for longest, of the
+// sender that has most: no other has to make room for it. Those that only wait to be
+// read back go last: they would have to be read from their starts again.
+func (v *Vault) oldest() []*object {
+	of := map[string][]*object{}
+	var most []*object
 	for k, o := range v.open {
-		if open[k.sender] < most {
-			continue
-		}
-		if first == nil || first.lacksNothing() && !o.lacksNothing() ||
-			first.lacksNothing() == o.lacksNothing() && o.used < first.used {
-			first = o
+		of[k.sender] = append(of[k.sender], o)
+		if len(of[k.sender]) > len(most) {
+			most = of[k.sender]
 		}
 	}
-	return first
+	slices.SortFunc(most, func(a, b *object) int {
+		if a.lacksNothing() != b.lacksNothing() {
+			if b.lacksNothing() {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.used, b.used)
+	})
+	return most[:(len(most)+1)/2]
 }
 
-// park saves the map of a partial object and closes it.
-func (v *Vault) park(o *object) error {
-	if o.lacksNothing() {
-		v.ready = append(v.ready, o.key)
+// park saves the maps of partial objects and closes them.
+func (v *Vault) park(objects ...*object) error {
+	for _, o := range objects {
+		if o.lacksNothing() {
+			v.ready = append(v.ready, o.key)
+		}
 	}
-	err := v.saveMap(o)
-	delete(v.open, o.key)
-	if cerr := o.file.Close(); err == nil {
-		err = cerr
-	}
-	if _, mapped := v.partial[o.key]; !mapped {
-		os.Remove(v.incoming(o.key)) // nothing came of it but its name
+	err := v.saveMaps(objects)
+	for _, o := range objects {
+		delete(v.open, o.key)
+		if cerr := o.file.Close(); err == nil {
+			err = cerr
+		}
+		if _, mapped := v.partial[o.key]; !mapped {
+			os.Remove(v.incoming(o.key)) // nothing came of it but its name
+		}
 	}
 	return err
 }
@@ -139,25 +146,26 @@ func (v *Vault) saveMap(o *object) error {
 	return nil
 }
 
-// syncPartial syncs the file of a partial object, at least as long as what it
-// holds: a hole at its end was never written.
+// syncPartial syncs the file of a partial object.
 func (v *Vault) syncPartial(o *object) error {
-	st, err := o.file.Stat()
-	if err == nil && st.Size() < o.held.end() {
-		err = o.file.Truncate(o.held.end())
-	}
-	if err != nil {
+	if err := o.lengthen(); err != nil {
 		return err
 	}
 	return v.disk.sync(o.file)
 }
 
-func (v *Vault) writeMap(o *object) error {
-	s := savedObject{Of: o.of, Held: o.held}
-	if o.end != nil {
-		s.End = &savedEnd{o.end.Size, o.end.SHA256.String(), o.end.Holes}
+// lengthen makes the file at least as long as what it holds: a hole at its end was
+// never written.
+func (o *object) lengthen() error {
+	st, err := o.file.Stat()
+	if err == nil && st.Size() < o.held.end() {
+		err = o.file.Truncate(o.held.end())
 	}
-	data, err := json.Marshal(s)
+	return err
+}
+
+func (v *Vault) writeMap(o *object) error {
+	data, err := o.mapped()
 	if err != nil {
 		return err
 	}
@@ -167,6 +175,15 @@ func (v *Vault) writeMap(o *object) error {
 	}
 	o.safe = slices.Clone(o.held)
 	return nil
+}
+
+// mapped returns the content of the map file.
+func (o *object) mapped() ([]byte, error) {
+	s := savedObject{Of: o.of, Held: o.held}
+	if o.end != nil {
+		s.End = &savedEnd{o.end.Size, o.end.SHA256.String(), o.end.Holes}
+	}
+	return json.Marshal(s)
 }
 
 // nearby is how far around bytes that failed to sync the neighbours are in doubt

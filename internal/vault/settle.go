@@ -31,6 +31,7 @@ func (v *Vault) Settle(quiet bool) error {
 	}
 	v.sums.renew(quiet)
 	now := v.opt.Now()
+	var stale []*object
 	for _, o := range v.open {
 		if o.lacksNothing() {
 			if err := v.complete(o); err != nil {
@@ -41,10 +42,11 @@ func (v *Vault) Settle(quiet bool) error {
 			} // else more of it is to be read back, which may take minutes
 		}
 		if o.dirty > 0 && (quiet || now.Sub(o.saved) >= mapEvery) {
-			if err := v.saveMap(o); err != nil {
-				v.troubled(err)
-			}
+			stale = append(stale, o)
 		}
+	}
+	if err := v.saveMaps(stale); err != nil {
+		v.troubled(err)
 	}
 	v.completeReady()
 	v.collectSites()

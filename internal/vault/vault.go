@@ -4,8 +4,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -291,10 +293,8 @@ func (v *Vault) Close() error {
 	v.clearSmall()
 	v.enterRest()
 	err := v.syncFresh()
-	for _, o := range v.open {
-		if perr := v.park(o); err == nil {
-			err = perr
-		}
+	if perr := v.park(slices.Collect(maps.Values(v.open))...); err == nil {
+		err = perr
 	}
 	v.clock.save()
 	if cerr := v.catalog.close(); err == nil {
