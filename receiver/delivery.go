@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"time"
+
 	"github.com/rs/zerolog"
 
 	"weir/internal/event"
@@ -16,31 +18,45 @@ type delivery struct {
 	log     zerolog.Logger
 	sender  string
 	block   *block
+	off     int // of the record that comes next
 	context protocol.Context
 	plain   int64 // bytes that the Compressed records so far claim to become
 	data    bool  // something other than a heartbeat was there
 	refused int
 }
 
-// run delivers everything there is and reports whether there was data.
-func (d *delivery) run() bool {
-	b := d.block
-	for off := 0; off < b.length; {
-		room := b.held(off, protocol.RecordHeaderSize)
-		kind, n, err := protocol.ParseRecordHeader(b.arena[off:][:room])
-		if err != nil || n > b.length-off-protocol.RecordHeaderSize {
-			if room == protocol.RecordHeaderSize && kind != 0 {
-				d.refuse(kind, protocol.ErrRecord)
-			}
-			break
+// looksEvery is after how many records it is looked at the clock.
+const looksEvery = 64
+
+// run delivers everything there is, and reports whether it got to the end before the
+// time was over.
+func (d *delivery) run(until time.Time) bool {
+	for n := 1; d.next(); n++ {
+		if n%looksEvery == 0 && time.Now().After(until) {
+			return false
 		}
-		off += protocol.RecordHeaderSize
-		if !d.record(kind, off, n) {
-			break
-		}
-		off += n
 	}
-	return d.data
+	return true
+}
+
+// next delivers the record that comes next. It returns false when nothing is left
+// that can be used.
+func (d *delivery) next() bool {
+	b := d.block
+	if d.off >= b.length {
+		return false
+	}
+	room := b.held(d.off, protocol.RecordHeaderSize)
+	kind, n, err := protocol.ParseRecordHeader(b.arena[d.off:][:room])
+	if err != nil || n > b.length-d.off-protocol.RecordHeaderSize {
+		if room == protocol.RecordHeaderSize && kind != 0 {
+			d.refuse(kind, protocol.ErrRecord)
+		}
+		return false
+	}
+	body := d.off + protocol.RecordHeaderSize
+	d.off = body + n
+	return d.record(kind, body, n)
 }
 
 // record delivers one record whose body is n bytes at off. It returns false

@@ -101,11 +101,10 @@ type Receiver struct {
 	calibrations chan calibrationNote // from the worker
 
 	closing    bool
-	work       chan job
+	turns      *turns
 	worker     sync.WaitGroup
 	lastData   atomic.Int64 // ns, when the worker last delivered data
 	queued     atomic.Int64 // blocks that the worker has not finished
-	settling   atomic.Bool  // a settling waits for the worker
 	rest       atomic.Bool  // no block was finished since the sink settled while it was quiet
 	throughput throughput   // of the sink
 	state      *state
@@ -156,7 +155,7 @@ func New(cfg Config) (*Receiver, error) {
 	r.resume(saved)
 	r.state = newState(cfg.State, cfg.Log)
 	r.calibrations = make(chan calibrationNote, maxCalibrationNotes)
-	r.work = make(chan job, cfg.Memory/minArena+spareJobs)
+	r.turns = newTurns()
 	r.worker.Add(1)
 	go r.runWorker()
 	return r, nil
@@ -257,8 +256,9 @@ func (r *Receiver) open(s *session, h *protocol.Header, b []byte) {
 	if len(s.blocks) >= maxOpenBlocks {
 		r.closeBlock(s, s.blocks[0])
 	}
-	arena := r.memory.get(h.BlockBytes())
+	arena := r.memory.get(h.BlockBytes(), s.sender.name, r.now)
 	if arena == nil {
+		r.makeRoom(s.sender.name)
 		s.lanes.verified(h, r.now)
 		s.refused.count(h.Block)
 		r.drops.count(DropMemory)
@@ -291,12 +291,28 @@ func (r *Receiver) closePassed(s *session) {
 	}
 }
 
-// closeBlock ends the filling of a block and hands it to the worker. The queue
-// has room for every block that the memory has.
+// closeBlock ends the filling of a block and hands it to the worker.
 func (r *Receiver) closeBlock(s *session, blk *block) {
 	s.remove(blk)
 	r.queued.Add(1)
-	r.work <- job{block: blk, sender: s.sender.name, key: s.signer.id, cut: r.closing}
+	r.turns.add(job{block: blk, sender: s.sender.name, key: s.signer.id, cut: r.closing})
+}
+
+// makeRoom ends a block of the sender that holds more memory than its share, for one
+// that found none and holds less. Where the worker has blocks of it, their memory comes
+// back by itself.
+func (r *Receiver) makeRoom(wants string) {
+	over := r.memory.over(wants)
+	if over == "" || r.turns.waits(over) {
+		return
+	}
+	for _, s := range r.sessions {
+		if s.sender.name == over && len(s.blocks) > 0 {
+			s.blocks[0].refused++
+			r.closeBlock(s, s.blocks[0])
+			return
+		}
+	}
 }
 
 // Tick does what time asks for. Call it about every 100 ms from the thread that
@@ -339,16 +355,8 @@ func (r *Receiver) verifyRate() float64 {
 // settle asks the worker to let the sink settle, unless it has not got to it since
 // the last time.
 func (r *Receiver) settle() {
-	if !r.settling.CompareAndSwap(false, true) {
-		return
-	}
 	idle := r.now.Sub(time.Unix(0, r.lastData.Load())) // by the wall: it may have been set back
-	quiet := r.unfinished() == 0 && (idle >= quietAfter || idle < 0)
-	select {
-	case r.work <- job{settle: true, quiet: quiet}:
-	default:
-		r.settling.Store(false)
-	}
+	r.turns.ask(r.unfinished() == 0 && (idle >= quietAfter || idle < 0))
 }
 
 // unfinished counts the blocks that are not delivered yet.
@@ -376,8 +384,7 @@ func (r *Receiver) Close() error {
 	}
 	r.reportLoss()
 	r.reportDrops()
-	r.work <- job{settle: true, quiet: true}
-	close(r.work)
+	r.turns.close()
 	r.worker.Wait()
 	r.persist(true)
 	err := r.state.close()

@@ -1,15 +1,14 @@
 package receiver
 
 import (
+	"time"
+
 	"github.com/rs/zerolog"
 
 	"weir/internal/event"
 	"weir/internal/fec"
 	"weir/protocol"
 )
-
-// spareJobs is the room in the queue beside the blocks: for settling.
-const spareJobs = 16
 
 // job is one piece of work for the worker: a closed block, or a look at the
 // clock.
@@ -20,6 +19,7 @@ type job struct {
 	cut    bool           // more of the block would have come, but the receiver stops
 	settle bool
 	quiet  bool
+	begun  *delivery // of the block, once its turn has come
 }
 
 // codeKey names a code.
@@ -28,6 +28,10 @@ type codeKey struct{ k, m int }
 // maxCodes bounds the codes kept; a sender uses one for full blocks and a few
 // for small ones.
 const maxCodes = 64
+
+// turnTime is how long a block of one sender is delivered before it is another's turn:
+// a block of a few hundred thousand tiny records for as many files costs a minute.
+const turnTime = 100 * time.Millisecond
 
 // worker rebuilds and delivers closed blocks.
 type worker struct {
@@ -42,45 +46,73 @@ func (r *Receiver) runWorker() {
 	defer r.worker.Done()
 	w := &worker{Receiver: r, codes: map[codeKey]*fec.Code{}}
 	defer w.inflater.close()
-	for j := range r.work {
+	for {
+		j, ok := r.turns.next()
+		if !ok {
+			break
+		}
 		if j.settle {
-			r.settling.Store(false)
-			r.throughput.begin(r.cfg.Now())
-			err := r.cfg.Sink.Settle(j.quiet)
-			r.throughput.end(r.cfg.Now(), 0)
-			r.rest.Store(j.quiet)
-			if err != nil {
-				r.cfg.Log.Error().Str(event.Field, event.DiskError).Err(err).Msg("settling the vault")
-			}
+			w.settle(j.quiet)
 			continue
 		}
-		// A key may have been revoked since the block came.
-		if _, ok := r.roster.Load().trusted[j.key]; ok {
-			w.finish(j)
+		begun := time.Now()
+		done := w.turn(&j, begun.Add(turnTime))
+		took := time.Since(begun)
+		if !done {
+			r.turns.again(j, took)
+			continue
 		}
-		r.memory.put(j.block.arena)
+		r.memory.put(j.block.arena, j.sender)
 		r.rest.Store(false)
+		r.turns.done(j.sender, took)
 		r.queued.Add(-1)
+	}
+	w.settle(true)
+}
+
+// settle lets the sink settle.
+func (w *worker) settle(quiet bool) {
+	w.throughput.begin(w.cfg.Now())
+	err := w.cfg.Sink.Settle(quiet)
+	w.throughput.end(w.cfg.Now(), 0)
+	w.rest.Store(quiet)
+	if err != nil {
+		w.cfg.Log.Error().Str(event.Field, event.DiskError).Err(err).Msg("settling the vault")
 	}
 }
 
-// finish rebuilds what can be rebuilt and delivers the rest.
-func (w *worker) finish(j job) {
-	b, sender := j.block, j.sender
-	lost := b.geometry.DataSymbols() - b.data
-	if lost > 0 {
-		rebuilt, failed, err := w.rebuild(b)
-		w.lossLine(failed > 0 && !j.cut || err != nil).Str("sender", sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
-			Int("lost_bytes", failed*b.geometry.Symbol).Int("refused", b.refused).Err(err).Msg(lossWords(b))
+// turn does what it can of a block until a time, and reports whether that is all.
+func (w *worker) turn(j *job, until time.Time) bool {
+	if _, ok := w.roster.Load().trusted[j.key]; !ok {
+		return true // it was revoked since the block came
 	}
-	d := delivery{worker: w, sink: w.cfg.Sink, log: w.cfg.Log, sender: sender, block: b}
+	if j.begun == nil {
+		w.complete(j)
+		j.begun = &delivery{worker: w, sink: w.cfg.Sink, log: w.cfg.Log, sender: j.sender, block: j.block}
+	}
 	w.throughput.begin(w.cfg.Now())
-	data := d.run()
-	now := w.cfg.Now()
-	w.throughput.end(now, b.length)
-	if data {
+	done := j.begun.run(until)
+	now, bytes := w.cfg.Now(), 0
+	if done {
+		bytes = j.block.length
+	}
+	w.throughput.end(now, bytes)
+	if j.begun.data {
 		w.lastData.Store(now.UnixNano())
 	}
+	return done
+}
+
+// complete rebuilds what can be rebuilt.
+func (w *worker) complete(j *job) {
+	b := j.block
+	lost := b.geometry.DataSymbols() - b.data
+	if lost == 0 {
+		return
+	}
+	rebuilt, failed, err := w.rebuild(b)
+	w.lossLine(failed > 0 && !j.cut || err != nil).Str("sender", j.sender).Uint64("block", b.number).Int("lost_symbols", lost).Int("rebuilt", rebuilt).
+		Int("lost_bytes", failed*b.geometry.Symbol).Int("refused", b.refused).Err(err).Msg(lossWords(b))
 }
 
 // lossWords says who lost the symbols of a block.

@@ -200,7 +200,7 @@ func (c *Receiver) settings() []setting {
 	return []setting{
 		{key: "vault", value: quote(c.Vault), comment: "Directory of the vault. Another directory begins an empty vault; the old one stays as it is."},
 		{key: "listen", value: quote(c.Listen.String()), comment: "Address and UDP port on which frames are received: the address of the interface at the one-way link."},
-		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for all blocks that are being put together, of all senders. With less, blocks are given up\nsooner under loss; a sender whose blocks do not fit is refused."},
+		{key: "memory", value: quote(c.Memory.String()), comment: "Bound for all blocks that are being put together, of all senders; one alone may use all of it, where\nseveral send at once each has an equal share. With less, blocks are given up sooner under loss; a\nsender whose blocks do not fit is refused."},
 		{key: "min_free", value: quote(c.MinFree.String()), comment: "Disk space kept free, as a size or a share of the file system (\"5%\"). Below it new data is not stored;\nnothing stored is deleted to make room."},
 		{key: "max_manifest", value: quote(c.MaxManifest.String()), comment: "Largest manifest of a snapshot, about 250 bytes a file. A larger one is refused, so that a sender in\nan attacker's hands cannot keep the vault busy with one."},
 		{key: "buffer", value: quote(c.Buffer.String()), comment: "Socket buffer for frames that wait for the program. 64MiB bridges half a second at 1 Gbit/s. Larger\nthan net.core.rmem_max needs CAP_NET_ADMIN."},
