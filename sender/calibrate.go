@@ -65,25 +65,14 @@ func (s *Sender) Calibrate(ctx context.Context, c Calibration) (missed Missed, e
 		return missed, err
 	}
 	defer turn.leave()
-	done := make(chan error, 1)
-	call := func() error {
-		var err error
+	err = s.t.call(ctx, func() (told, link error) {
 		missed, err = s.t.calibrate(ctx, c)
-		done <- err
 		if ctx.Err() != nil {
-			return nil // cut short, and the link is good
+			return err, nil // cut short, and the link is good
 		}
-		return err
-	}
-	select {
-	case s.t.calls <- call:
-		err = <-done
-		return missed, err
-	case <-s.t.stopped:
-		return Missed{}, ErrStopped
-	case <-ctx.Done():
-		return Missed{}, ctx.Err()
-	}
+		return err, err
+	})
+	return missed, err
 }
 
 // calibrate sends the pattern. Its first blocks tell of it, so that the receiver

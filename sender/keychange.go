@@ -139,25 +139,14 @@ func (s *Sender) anew(ctx context.Context, change func() error) error {
 		return err
 	}
 	defer turn.leave()
-	done := make(chan error, 1)
-	call := func() error {
+	return s.t.call(ctx, func() (told, link error) {
 		if err := change(); err != nil {
-			done <- err
-			return nil
+			return err, nil
 		}
 		s.t.next = nil
 		err := s.t.begin()
-		done <- err
-		return err
-	}
-	select {
-	case s.t.calls <- call:
-		return <-done
-	case <-s.t.stopped:
-		return ErrStopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+		return err, err
+	})
 }
 
 // offer sends the offer, if there is one.

@@ -186,6 +186,25 @@ func (t *transmitter) serve() error {
 	}
 }
 
+// call has the goroutine that owns the link do something, and returns what it is to be
+// told. An error of the link ends run too.
+func (t *transmitter) call(ctx context.Context, do func() (told, link error)) error {
+	done := make(chan error, 1)
+	call := func() error {
+		told, link := do()
+		done <- told
+		return link
+	}
+	select {
+	case t.calls <- call:
+		return <-done
+	case <-t.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // sleep returns ErrStopped as soon as run is to return.
 func (t *transmitter) sleep(d time.Duration) error {
 	for ; ; d -= sleepStep {

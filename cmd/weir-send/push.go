@@ -116,7 +116,9 @@ func pushAlone(ctx context.Context, c config.Sender, log zerolog.Logger, r contr
 			stream = control.Stream(stream)
 			defer context.AfterFunc(ctx, func() { stream.Close() })()
 		}
-		res, err = s.handle(ctx, r, stream, p)
+		if res, err = s.handle(ctx, r, stream, p); err == nil {
+			err = s.sender.Beat(ctx)
+		}
 		return err
 	})
 	return res, err

@@ -155,6 +155,29 @@ func TestUnseenSnapshots(t *testing.T) {
 	}
 }
 
+// TestUnseenWithoutAService: where nothing but `weir-send push` runs, now and then, the
+// next push tells of one of which nothing came, whatever it is a push of.
+func TestUnseenWithoutAService(t *testing.T) {
+	g := newRig(t)
+	var cut atomic.Bool
+	link := g.link(relay.Faults{Drop: func(uint64, []byte) bool { return cut.Load() }})
+	g.sender("prod", link.Addr().String(), "200Mbit")
+	src, other := g.tree("src", 1e5, 3), g.tree("other", 1e5, 3)
+	g.startReceiver()
+	cut.Store(true)
+	g.push("prod", "etc", 0, src)
+	cut.Store(false)
+	g.push("prod", "home", 0, other)
+	g.waitLog(g.recv, `"event":"snapshot-unseen"`)
+	m := g.missing()
+	if len(m.Codes) != 1 || len(m.Codes[0].Snapshots) != 1 {
+		t.Fatalf("%+v", m)
+	}
+	g.resend(0, m.Codes[0].Code)
+	g.waitWhole(2)
+	g.check("prod/etc/latest", src)
+}
+
 // TestPassesHeal loses most of a snapshot. The service's later passes make it
 // whole, over restarts of both sides, without a person.
 func TestPassesHeal(t *testing.T) {
