@@ -141,6 +141,9 @@ func (r *cutter) run(random, each int) {
 			all = append(all, cut{at, name, false}, cut{at, name, true})
 		}
 	}
+	if !r.order.Heal && len(r.history.points["maps-written"]) == 0 {
+		r.t.Error("no maps of partial objects were saved together")
+	}
 	if names < 8 {
 		r.t.Fatalf("only %d named points were passed: %v", names, r.history.points)
 	}

@@ -141,7 +141,7 @@ func (w *world) send(v *vault.Vault, s *shot, chance *rand.Rand) {
 			continue
 		}
 		w.object(v, s, f.id, content(f.id, f.size), chance)
-		if chance != nil && chance.IntN(6) == 0 {
+		if chance != nil && !s.lacking() && chance.IntN(6) == 0 {
 			v.Settle(chance.IntN(2) == 0)
 		}
 	}
@@ -159,8 +159,17 @@ func settle(v *vault.Vault) {
 
 const piece = 256 << 10
 
+// lacking reports whether very many small files of it are to lack something at first,
+// so that their maps are saved together.
+func (s *shot) lacking() bool { return s.Number%16 == 8 }
+
 func (w *world) object(v *vault.Vault, s *shot, id vault.ObjectID, b []byte, chance *rand.Rand) {
 	end := func() { v.EndObject(s.Snapshot, id, int64(len(b)), sha256.Sum256(b), nil) }
+	if chance != nil && s.lacking() && len(b) < piece && chance.IntN(2) > 0 {
+		v.WriteRange(s.Snapshot, id, int64(len(b)/2), b[len(b)/2:])
+		end()
+		return
+	}
 	if chance == nil || len(b) < piece && chance.IntN(4) > 0 {
 		v.WriteRange(s.Snapshot, id, 0, b)
 		end()
