@@ -7,7 +7,7 @@ import (
 
 // turns is what the worker has to do. Each sender has a queue of its own, and the one
 // whose blocks have taken the least time so far comes first: what one of them sends,
-// be it made to cost much, does not keep the others waiting for longer than one block.
+// be it made to cost much, does not keep the others waiting for longer than one turn.
 // The queues need no bound of their own, as each block in them has its memory.
 type turns struct {
 	mu      sync.Mutex
@@ -126,18 +126,23 @@ func (t *turns) first() *queue {
 func (t *turns) done(sender string, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	q := t.queues[sender]
-	q.busy = false
-	q.spent += max(took, leastTurn)
+	t.charge(sender, took)
 }
 
 // again puts a block back of which not all is done, before the others of its sender.
 func (t *turns) again(j job, took time.Duration) {
-	t.done(j.sender, took)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	q := t.queues[j.sender]
+	q := t.charge(j.sender, took)
 	q.jobs = append([]job{j}, q.jobs...)
+}
+
+// charge ends the turn of a sender, whose queue it returns.
+func (t *turns) charge(sender string, took time.Duration) *queue {
+	q := t.queues[sender]
+	q.busy = false
+	q.spent += max(took, leastTurn)
+	return q
 }
 
 // waits reports whether blocks of the sender are here, or with the worker.

@@ -113,26 +113,39 @@ func (d *disk) makeDir(path string) error {
 // content is there.
 func (d *disk) replace(path string, data []byte, mode os.FileMode) error {
 	tmp := path + newSuffix
-	f, err := createAnew(tmp, mode)
+	err := d.writeAnew(tmp, data, mode, d.sync)
+	if err == nil {
+		if err = d.rename(tmp, path); err != nil {
+			os.Remove(tmp)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return d.syncPath(filepath.Dir(path))
+}
+
+// writeAnew writes a small file and syncs it in that way, or leaves none.
+func (d *disk) writeAnew(path string, data []byte, mode os.FileMode, sync func(*os.File) error) error {
+	f, err := createAnew(path, mode)
 	if err != nil {
 		return err
 	}
 	_, err = d.writeAt(f, data, 0)
 	if err == nil {
-		err = d.sync(f)
+		err = sync(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = d.rename(tmp, path)
-	}
 	if err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("writing %s: %w", path, err)
+		os.Remove(path)
 	}
-	return d.syncPath(filepath.Dir(path))
+	return err
 }
+
+// unsynced is for what is synced later, with others.
+func unsynced(*os.File) error { return nil }
 
 // createAnew makes a file in the place of what a crash may have left there, which
 // may be read-only: a process without root's powers cannot open that for writing.

@@ -90,16 +90,7 @@ func (v *Vault) writeNew(o *object) error {
 	}
 	v.notePartial(o.key, o.of)
 	name := v.incoming(o.key) + mapSuffix + newSuffix
-	f, err := createAnew(name, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = v.disk.writeAt(f, data, 0)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		os.Remove(name)
+	if err := v.disk.writeAnew(name, data, 0o600, unsynced); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
