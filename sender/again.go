@@ -45,7 +45,7 @@ func (s *Sender) again(sent *Sent, u *turn) *again {
 		Sender: s, sent: sent, trees: &trees{paths: sent.Paths},
 		packer: &packer{
 			t: s.t, turn: u, shape: s.t.full, codes: map[[2]int]*fec.Code{}, context: sent.context(),
-			ledger: &ledger{state: s.cfg.State, source: sent.Source, saved: s.cfg.Clock.Now()},
+			ledger: newLedger(s.cfg.State, sent.Source, s.cfg.Clock),
 		},
 		result: Again{Snapshot: sent.Source + "/" + sent.Name()},
 	}
@@ -59,7 +59,7 @@ func (s *Sender) again(sent *Sent, u *turn) *again {
 func (a *again) close() error {
 	a.packer.release()
 	a.trees.close()
-	return a.packer.ledger.save(a.cfg.Clock.Now(), true)
+	return a.packer.ledger.save(true)
 }
 
 // file sends ranges of a file, or all of it for nil, and its End. Content that is
@@ -81,7 +81,7 @@ func (a *again) file(ctx context.Context, e *manifest.Entry, ranges [][2]int64) 
 	} else {
 		a.gone(e)
 	}
-	return a.packer.ledger.save(a.cfg.Clock.Now(), false)
+	return a.packer.ledger.save(false)
 }
 
 func (a *again) gone(e *manifest.Entry) {

@@ -27,7 +27,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 	ok := found && s.unchanged(n, &known, &v) && s.sealedRight(&known)
 	if !ok || s.job.All {
 		// It will be read. The walk looked at it ahead, perhaps some time ago.
-		if n.look(); n.err != nil || n.kind() != unix.S_IFREG {
+		if n.lookAgain(); !n.isFile() {
 			return s.turned(n)
 		}
 		v = fileVersion(&n.stat)
@@ -59,7 +59,7 @@ func (s *snapshot) file(ctx context.Context, n *node) error {
 	if err := s.manifest.add(e); err != nil {
 		return err
 	}
-	return s.packer.ledger.save(s.cfg.Clock.Now(), false)
+	return s.packer.ledger.save(false)
 }
 
 // refer completes the entry of a file that is as it was when it was sent. On what device

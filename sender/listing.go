@@ -128,6 +128,7 @@ func (c *chunk) read(w *walker) {
 	}
 	all.Grow(size)
 	c.nodes = make([]node, 0, len(c.names))
+	begun := fileClock()
 	for _, name := range c.names {
 		at := all.Len()
 		all.WriteString(prefix)
@@ -139,6 +140,9 @@ func (c *chunk) read(w *walker) {
 		}
 		if n.look(); w.own.has(&n) {
 			continue
+		}
+		if n.isFile() && w.extend.Load() {
+			n.ext = n.xattrs(w.most, begun)
 		}
 		c.nodes = append(c.nodes, n)
 	}

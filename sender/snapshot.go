@@ -34,6 +34,7 @@ type snapshot struct {
 	timed    timed
 	squeezer *squeezer // nil if nothing is compressed
 	plan     *plan
+	walker   *walker
 	result   Result
 	started  time.Time
 	wireAt   uint64
@@ -65,7 +66,7 @@ func (s *Sender) newSnapshot(job Job) (*snapshot, error) {
 	snap.packer = &packer{
 		t: s.t, shape: s.t.full, codes: map[[2]int]*fec.Code{},
 		context: protocol.Context{Source: job.Source, Number: n, Taken: taken.UnixNano()},
-		ledger:  &ledger{state: s.cfg.State, source: job.Source, saved: now},
+		ledger:  newLedger(s.cfg.State, job.Source, s.cfg.Clock),
 	}
 	if job.Compress && s.cfg.Sealed[job.Source] == nil { // what is sealed gets no smaller
 		if snap.squeezer, err = newSqueezer(s.cfg.Geometry.DataBytes()); err != nil {
@@ -108,7 +109,7 @@ func (s *snapshot) send(ctx context.Context) error {
 		err = s.closing(ctx)
 	}
 	// What has left is remembered also when the rest did not.
-	if serr := s.packer.ledger.save(s.cfg.Clock.Now(), true); err == nil {
+	if serr := s.packer.ledger.save(true); err == nil {
 		err = serr
 	}
 	s.tellSpool()
@@ -127,8 +128,8 @@ func (s *snapshot) content(ctx context.Context) error {
 	}
 	s.plan = s.newPlan(ctx, all)
 	defer func() { s.plan.close(s.result.SentBytes) }()
-	w := walker{exclude: s.job.Exclude, own: newOwn(s.cfg.Own), visit: func(n *node) error { return s.node(ctx, n) }}
-	return w.walk(all)
+	s.walker = &walker{exclude: s.job.Exclude, own: newOwn(s.cfg.Own), most: s.xattrsMost, visit: func(n *node) error { return s.node(ctx, n) }}
+	return s.walker.walk(all)
 }
 
 // node sends one name of the tree. Trouble with it is reported and the walk goes
@@ -188,7 +189,7 @@ func (s *snapshot) symlink(n *node) error {
 
 // addExtended lists an entry that has no content with its extended attributes.
 func (s *snapshot) addExtended(e *manifest.Entry, n *node) error {
-	a := n.xattrs(s.xattrsMost)
+	a := n.xattrs(s.xattrsMost, 0)
 	e.Xattrs = a.all
 	s.leftOut(e, a.left)
 	return s.manifest.add(e)

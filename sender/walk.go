@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sys/unix"
@@ -21,12 +22,23 @@ type node struct {
 	dir  int    // descriptor of its directory, unix.AT_FDCWD for a root
 	name string // in dir
 	stat unix.Stat_t
-	bare bool  // no extended attributes: see version
-	err  error // why there is no stat, or why a directory could not be read
+	ext  attributes // as far as they were read with the stat
+	bare bool       // no extended attributes: see version
+	err  error      // why there is no stat, or why a directory could not be read
 }
 
 // look takes the stat of the node (fstatat(2)).
 func (n *node) look() { n.err = unix.Fstatat(n.dir, n.name, &n.stat, unix.AT_SYMLINK_NOFOLLOW) }
+
+// lookAgain takes the stat anew. What was read with the old one stays if it is of the
+// same version.
+func (n *node) lookAgain() {
+	was := fileVersion(&n.stat)
+	n.look()
+	if is := fileVersion(&n.stat); n.err != nil || !was.sameFile(&is) {
+		n.ext = attributes{}
+	}
+}
 
 func (n *node) kind() uint32 { return n.stat.Mode & unix.S_IFMT }
 
@@ -74,6 +86,8 @@ type walker struct {
 	exclude []string // globs
 	own     own      // left out too
 	visit   func(*node) error
+	most    int         // bytes of the extended attributes of a name
+	extend  atomic.Bool // read them with the stats
 	ahead   *lookahead
 }
 
@@ -112,6 +126,8 @@ func (w *walker) node(n *node, l *listing) error {
 	}
 	return w.directory(n, l)
 }
+
+func (n *node) isFile() bool { return n.err == nil && n.kind() == unix.S_IFREG }
 
 func (n *node) isDir() bool { return n.err == nil && n.kind() == unix.S_IFDIR }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -36,18 +38,22 @@ type attributes struct {
 	left []string // names of those that are left out
 	// bare says that there are none to read, as against some that could not be.
 	bare bool
+	read bool  // they were asked for
+	at   int64 // the time of fileClock before that
 }
 
-// xattrs returns the extended attributes of a node, as far as they can be read and
-// have most bytes in all. File systems without them have none.
-func (n *node) xattrs(most int) (a attributes) {
-	p := n.procPath()
-	list, err := listXattrs(p)
+// xattrs returns the extended attributes of a node at the time now of fileClock or
+// later, as far as they can be read and have most bytes in all. File systems without
+// them have none.
+func (n *node) xattrs(most int, now int64) (a attributes) {
+	a.read, a.at = true, now
+	list, err := n.listXattrs()
 	if err != nil || len(list) == 0 {
 		a.bare = err == nil || errors.Is(err, unix.ENOTSUP)
 		return a
 	}
 	a.bare = true
+	p := n.procPath()
 	total, buf := 0, make([]byte, manifest.MaxXattr)
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		if slices.Contains(machineXattrs, name) {
@@ -88,17 +94,49 @@ func (s *snapshot) leftOut(e *manifest.Entry, names []string) {
 }
 
 // listXattrs returns the names, each with a NUL behind it.
-func listXattrs(path string) ([]byte, error) {
-	list := make([]byte, listSize)
-	size, err := unix.Llistxattr(path, list)
-	if errors.Is(err, unix.ERANGE) {
+func (n *node) listXattrs() ([]byte, error) {
+	var room [listSize]byte
+	list := room[:]
+	size, err := n.llistxattr(list)
+	if err == unix.ERANGE {
 		list = make([]byte, manifest.MaxXattrNames) // more than that cannot be
-		size, err = unix.Llistxattr(path, list)
+		size, err = n.llistxattr(list)
 	}
-	if err != nil {
+	if err != nil || size == 0 {
 		return nil, err
 	}
-	return list[:size], nil
+	return slices.Clone(list[:size]), nil
+}
+
+// olderKernel is set where the kernel has no listxattrat(2): it is there since Linux 6.13.
+var olderKernel atomic.Bool
+
+// llistxattr asks for the names from the open directory, which spares the kernel the way
+// through procfs for every file.
+func (n *node) llistxattr(list []byte) (int, error) {
+	if !olderKernel.Load() {
+		size, err := listxattrat(n.dir, n.name, list)
+		if err != unix.ENOSYS && err != unix.EPERM { // what guards a container may say either
+			return size, err
+		}
+		olderKernel.Store(err == unix.ENOSYS)
+	}
+	return unix.Llistxattr(n.procPath(), list)
+}
+
+// listxattrat lists the extended attributes of a name in an open directory (listxattrat(2)).
+// It follows no symbolic link.
+func listxattrat(dir int, name string, list []byte) (int, error) {
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return 0, err
+	}
+	size, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, uintptr(dir), uintptr(unsafe.Pointer(p)), unix.AT_SYMLINK_NOFOLLOW,
+		uintptr(unsafe.Pointer(unsafe.SliceData(list))), uintptr(len(list)), 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(size), nil
 }
 
 // timed remembers of which devices the file systems move a file's change time
@@ -123,11 +161,15 @@ func (t timed) covers(n *node) bool {
 // for as long as the version stands.
 func (s *snapshot) attributes(n *node, v, known *version) attributes {
 	timed := s.timed.covers(n)
-	if v.Bare = timed && known.Bare && known.sameFile(v); v.Bare {
+	v.Bare = timed && known.Bare && known.sameFile(v)
+	s.walker.extend.Store(!v.Bare) // those that follow are likely to be alike
+	if v.Bare {
 		return attributes{bare: true}
 	}
-	now := fileClock() // before they are read: an attribute set later must show
-	a := n.xattrs(s.xattrsMost)
-	v.Bare = timed && a.bare && v.settled(now)
-	return a
+	if !n.ext.read {
+		n.ext = n.xattrs(s.xattrsMost, fileClock())
+	}
+	// An attribute that is set later must show.
+	v.Bare = timed && n.ext.bare && v.settled(n.ext.at)
+	return n.ext
 }

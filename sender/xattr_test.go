@@ -48,3 +48,62 @@ func TestXattrsBeyondTheLimit(t *testing.T) {
 		}
 	})
 }
+
+// An attribute that is set between the look ahead and the reading of a file is listed
+// with the content that is read, and one look ahead is enough where nothing was.
+func TestXattrsReadAhead(t *testing.T) {
+	if !xattrsWork(t) {
+		t.Skip("the file system of the temporary directory has no extended attributes")
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"f": noise(1, 10)})
+	settle(t)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	n := &node{path: "f", dir: fd, name: "f"}
+	n.look()
+	n.ext = n.xattrs(1000, fileClock())
+	if n.lookAgain(); !n.ext.read || !n.ext.bare {
+		t.Errorf("a file that is as it was has %+v", n.ext)
+	}
+	must(t, unix.Setxattr(filepath.Join(dir, "f"), "user.late", []byte("x"), 0))
+	write(t, dir, map[string][]byte{"f": noise(2, 20)}) // for file systems that do not stamp the attribute
+	if n.lookAgain(); n.ext.read {
+		t.Errorf("what was read of another version stays: %+v", n.ext)
+	}
+	if got := n.xattrs(1000, fileClock()); string(got.all["user.late"]) != "x" {
+		t.Errorf("read again it has %+v", got)
+	}
+}
+
+// The names come the same way from a kernel that has listxattrat(2) and from an older
+// one, also where they need more room than usual.
+func TestListXattrsOfOlderKernels(t *testing.T) {
+	if !xattrsWork(t) {
+		t.Skip("the file system of the temporary directory has no extended attributes")
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"none": nil, "one": nil, "many": nil})
+	must(t, unix.Setxattr(filepath.Join(dir, "one"), "user.a", nil, 0))
+	for i := range 2 * listSize / 200 {
+		must(t, unix.Setxattr(filepath.Join(dir, "many"), "user."+strings.Repeat(string(rune('a'+i)), 200), nil, 0))
+	}
+	must(t, unix.Symlink("one", filepath.Join(dir, "link")))
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	defer olderKernel.Store(false)
+	for _, older := range []bool{false, true} {
+		for name, want := range map[string]int{"none": 0, "one": len("user.a") + 1, "many": 2 * listSize / 200 * 206, "link": 0} {
+			olderKernel.Store(older)
+			list, err := (&node{dir: fd, name: name}).listXattrs()
+			if err != nil || len(list) != want {
+				t.Errorf("older kernel %v: %s has %d bytes of names, %v; want %d", older, name, len(list), err, want)
+			}
+		}
+		if _, err := (&node{dir: fd, name: "gone"}).listXattrs(); err != unix.ENOENT {
+			t.Errorf("older kernel %v: a name that is not there: %v", older, err)
+		}
+	}
+}
