@@ -142,7 +142,7 @@ func (c *chunk) read(w *walker) {
 			continue
 		}
 		if n.isFile() && w.extend.Load() {
-			n.ext = n.xattrs(w.most, begun)
+			n.extendAhead(w.most, begun)
 		}
 		c.nodes = append(c.nodes, n)
 	}

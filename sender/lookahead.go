@@ -16,6 +16,7 @@ const (
 	aheadChunks  = 4    // chunks of the directory that is walked
 	aheadNames   = 8192 // of one directory; the walk itself reads the rest
 	aheadQueue   = aheadDirs + aheadChunks
+	aheadXattrs  = 1 << 10 // bytes of the extended attributes of a name
 )
 
 // lookahead reads directories and stats names ahead of a walk. It decides

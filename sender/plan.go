@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"weir/protocol"
 )
 
@@ -69,7 +67,7 @@ func (p *plan) close(read int64) {
 func (p *plan) count() (total int64, err error) {
 	links, recall := hardLinks{}, p.s.cfg.State.recall(p.s.job.Source)
 	w := walker{exclude: p.s.job.Exclude, own: newOwn(p.s.cfg.Own), visit: func(n *node) error {
-		if n.err != nil || n.kind() != unix.S_IFREG {
+		if !n.isFile() {
 			return p.ctx.Err()
 		}
 		known, ok, err := recall.find(n.path)

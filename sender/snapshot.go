@@ -128,7 +128,7 @@ func (s *snapshot) content(ctx context.Context) error {
 	}
 	s.plan = s.newPlan(ctx, all)
 	defer func() { s.plan.close(s.result.SentBytes) }()
-	s.walker = &walker{exclude: s.job.Exclude, own: newOwn(s.cfg.Own), most: s.xattrsMost, visit: func(n *node) error { return s.node(ctx, n) }}
+	s.walker = &walker{exclude: s.job.Exclude, own: newOwn(s.cfg.Own), most: min(s.xattrsMost, aheadXattrs), visit: func(n *node) error { return s.node(ctx, n) }}
 	return s.walker.walk(all)
 }
 
@@ -189,7 +189,7 @@ func (s *snapshot) symlink(n *node) error {
 
 // addExtended lists an entry that has no content with its extended attributes.
 func (s *snapshot) addExtended(e *manifest.Entry, n *node) error {
-	a := n.xattrs(s.xattrsMost, 0)
+	a := n.xattrs(s.xattrsMost)
 	e.Xattrs = a.all
 	s.leftOut(e, a.left)
 	return s.manifest.add(e)

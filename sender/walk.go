@@ -86,7 +86,7 @@ type walker struct {
 	exclude []string // globs
 	own     own      // left out too
 	visit   func(*node) error
-	most    int         // bytes of the extended attributes of a name
+	most    int         // bytes of the extended attributes of a name that are read ahead
 	extend  atomic.Bool // read them with the stats
 	ahead   *lookahead
 }

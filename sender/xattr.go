@@ -38,15 +38,26 @@ type attributes struct {
 	left []string // names of those that are left out
 	// bare says that there are none to read, as against some that could not be.
 	bare bool
-	read bool  // they were asked for
-	at   int64 // the time of fileClock before that
+	at   int64 // the time of fileClock before they were asked for; 0 if they were not
 }
 
-// xattrs returns the extended attributes of a node at the time now of fileClock or
-// later, as far as they can be read and have most bytes in all. File systems without
-// them have none.
-func (n *node) xattrs(most int, now int64) (a attributes) {
-	a.read, a.at = true, now
+// extend reads the extended attributes of a node at the time now of fileClock or later.
+func (n *node) extend(most int, now int64) {
+	n.ext = n.xattrs(most)
+	n.ext.at = now
+}
+
+// extendAhead does so ahead of the walk. What takes more room, or could not be had, is
+// left to the walk: many names are looked at ahead.
+func (n *node) extendAhead(most int, now int64) {
+	if n.extend(most, now); n.ext.left != nil {
+		n.ext = attributes{}
+	}
+}
+
+// xattrs returns the extended attributes of a node, as far as they can be read and
+// have most bytes in all. File systems without them have none.
+func (n *node) xattrs(most int) (a attributes) {
 	list, err := n.listXattrs()
 	if err != nil || len(list) == 0 {
 		a.bare = err == nil || errors.Is(err, unix.ENOTSUP)
@@ -166,8 +177,8 @@ func (s *snapshot) attributes(n *node, v, known *version) attributes {
 	if v.Bare {
 		return attributes{bare: true}
 	}
-	if !n.ext.read {
-		n.ext = n.xattrs(s.xattrsMost, fileClock())
+	if n.ext.at == 0 {
+		n.extend(s.xattrsMost, fileClock())
 	}
 	// An attribute that is set later must show.
 	v.Bare = timed && n.ext.bare && v.settled(n.ext.at)

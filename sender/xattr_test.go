@@ -63,17 +63,37 @@ func TestXattrsReadAhead(t *testing.T) {
 	defer unix.Close(fd)
 	n := &node{path: "f", dir: fd, name: "f"}
 	n.look()
-	n.ext = n.xattrs(1000, fileClock())
-	if n.lookAgain(); !n.ext.read || !n.ext.bare {
+	n.extend(1000, fileClock())
+	if n.lookAgain(); n.ext.at == 0 || !n.ext.bare {
 		t.Errorf("a file that is as it was has %+v", n.ext)
 	}
 	must(t, unix.Setxattr(filepath.Join(dir, "f"), "user.late", []byte("x"), 0))
 	write(t, dir, map[string][]byte{"f": noise(2, 20)}) // for file systems that do not stamp the attribute
-	if n.lookAgain(); n.ext.read {
+	if n.lookAgain(); n.ext.at != 0 {
 		t.Errorf("what was read of another version stays: %+v", n.ext)
 	}
-	if got := n.xattrs(1000, fileClock()); string(got.all["user.late"]) != "x" {
+	if got := n.xattrs(1000); string(got.all["user.late"]) != "x" {
 		t.Errorf("read again it has %+v", got)
+	}
+}
+
+// Attributes that would fill the memory, held for all names ahead, are left to the walk.
+func TestLargeXattrsAreNotHeldAhead(t *testing.T) {
+	if !xattrsWork(t) {
+		t.Skip("the file system of the temporary directory has no extended attributes")
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"f": nil})
+	n := &node{path: "f", dir: unix.AT_FDCWD, name: filepath.Join(dir, "f")}
+	for _, size := range []int{100, aheadXattrs} {
+		must(t, unix.Setxattr(n.name, "user.x", noise(1, size), 0))
+		n.extendAhead(aheadXattrs, 1)
+		if held := len(n.ext.all["user.x"]); held != size%aheadXattrs || (n.ext.at != 0) != (held > 0) {
+			t.Errorf("%d bytes: %d of them are held, at %d", size, held, n.ext.at)
+		}
+		if got := n.xattrs(2 * aheadXattrs); len(got.all["user.x"]) != size {
+			t.Errorf("%d bytes: the walk has %d", size, len(got.all["user.x"]))
+		}
 	}
 }
 
